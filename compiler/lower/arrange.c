@@ -30,7 +30,9 @@ static bool joins(Lower *l, const Value *args, int count, int axis, Span span) {
 static Value concat(Lower *l, const Value *args, int count, int axis, Span span) {
     Graph *g = l->g;
     if (!joins(l, args, count, axis, span)) return args[0];
-    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK], *result = NULL;
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *at[GRAPH_MAX_RANK];
+    const GExpr *result = NULL;
     int rank = value_rank(&args[0]);
     int64_t total = 0;
     bool real = false;
@@ -70,13 +72,17 @@ static void split_digits(Lower *l, const Value *value, const GExpr *flat, int fi
  * indices taken apart. */
 static Value reshape(Lower *l, const Value *value, const int64_t *shape, int rank, Span span) {
     Graph *g = l->g;
-    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
-    int old = 0, made = 0, old_rank = value_rank(value);
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *at[GRAPH_MAX_RANK];
+    int old = 0;
+    int made = 0;
+    int old_rank = value_rank(value);
     for (int i = 0; i < rank; i++)
         axes[i] = graph_fresh_index(g, shape[i]);
     while (old < old_rank || made < rank) {
         int first = old;
-        int64_t before = 1, after = 1;
+        int64_t before = 1;
+        int64_t after = 1;
         const GExpr *flat = gx_int(g, 0);
         do {
             if (made == rank || (old < old_rank && before <= after)) {
@@ -93,7 +99,9 @@ static Value reshape(Lower *l, const Value *value, const int64_t *shape, int ran
 }
 
 static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
-    int64_t shape[GRAPH_MAX_RANK], wanted = 1, there = 1;
+    int64_t shape[GRAPH_MAX_RANK];
+    int64_t wanted = 1;
+    int64_t there = 1;
     int rank = e->arg_count - 1;
     for (int i = 0; i < rank; i++) {
         int64_t extent;

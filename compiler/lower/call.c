@@ -255,6 +255,52 @@ static Value default_argument(Lower *l, const Param *param, Frame *frame) {
     return value;
 }
 
+/* The array that the function is mapped over: one is given, and no parameter takes arrays. NULL: it
+ * is called as it is. */
+static const Value *mapped_over(const Stmt *fn, const Value *args, int count) {
+    const Value *shaped = NULL;
+    for (int i = 0; i < count; i++) {
+        if (fn->params[i].has_shape) return NULL;
+        if (value_rank(&args[i]) > 0 && args[i].kind == VALUE_ARRAY) shaped = &args[i];
+    }
+    return shaped;
+}
+
+/* Gives the parameters their values in the frame. False after a message. */
+static bool bind_parameters(Lower *l, Frame *frame, const Stmt *fn, const Value *args, int count,
+                            const Expr *call) {
+    bool fits = true;
+    introduce_dims(l, frame, fn, args, count);
+    for (int i = 0; i < count; i++) {
+        const Param *param = &fn->params[i];
+        Value value = args[i].kind == VALUE_NONE ? default_argument(l, param, frame) : args[i];
+        const bool takes_real = param->type && param->type->kind == KIND_REAL;
+        if (param->has_shape)
+            fits &= bind_dims(l, frame, param, &value, call);
+        else if (takes_real && value.kind == VALUE_SCALAR && value.scalar->type == GT_INT)
+            value = value_scalar(lower_as_real(l, value.scalar));
+        frame_set(l, frame, param->symbol, value_shallow(l, value, param->name, param->span));
+    }
+    return fits;
+}
+
+/* The result, with the frame of the call and a site of its own for what is drawn. */
+static Value lower_called(Lower *l, const Stmt *fn, Frame *frame) {
+    Frame *outer = l->frame;
+    const char *site = l->site;
+    const int sites = l->site_count;
+    l->site = arena_printf(l->arena, "%s/%s#%d", site, fn->name, l->site_count);
+    l->site_count = 0;
+    l->frame = frame;
+    l->calls++;
+    Value result = fn->value ? lower_value(l, fn->value) : lower_body(l, fn->body, fn->body_count);
+    l->calls--;
+    l->frame = outer;
+    l->site = site;
+    l->site_count = sites + 1;
+    return result;
+}
+
 Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count,
                     const Expr *call) {
     if (l->calls == MOST_NESTED_CALLS) {
@@ -262,51 +308,18 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
                     "calls nest deeper than %d where `%s` is called", MOST_NESTED_CALLS, fn->name);
         return value_scalar(gx_real(l->g, 0));
     }
-    bool all_scalar = true;
-    const Value *shaped = NULL;
-    for (int i = 0; i < count; i++) {
-        all_scalar &= !fn->params[i].has_shape;
-        if (value_rank(&args[i]) > 0 && args[i].kind == VALUE_ARRAY) shaped = &args[i];
-    }
-    if (all_scalar && shaped) return map_function(l, fn, parent, args, count, shaped, call);
+    const Value *shaped = mapped_over(fn, args, count);
+    if (shaped) return map_function(l, fn, parent, args, count, shaped, call);
 
-    Frame *outer = l->frame;
     Frame *frame = frame_new(l, parent);
     Call at = {
         .fn = fn, .frame = frame, .net = fn->kind == STMT_NET ? parent->owner : NULL, .call = call};
     call_enter(l, &at);
     const int mapped = draw_map(l, args, count);
-    bool fits = true;
-    introduce_dims(l, frame, fn, args, count);
-    for (int i = 0; i < count; i++) {
-        const Param *param = &fn->params[i];
-        Value value = args[i].kind == VALUE_NONE ? default_argument(l, param, frame) : args[i];
-        if (param->has_shape) {
-            fits &= bind_dims(l, frame, param, &value, call);
-        } else if (value.kind == VALUE_SCALAR && param->type && param->type->kind == KIND_REAL &&
-                   value.scalar->type == GT_INT) {
-            value = value_scalar(lower_as_real(l, value.scalar));
-        }
-        frame_set(l, frame, param->symbol, value_shallow(l, value, param->name, param->span));
-    }
-    if (!fits) {
-        l->mapped_count = mapped;
-        call_leave(l);
-        return value_scalar(gx_real(l->g, 0));
-    }
-    const char *site = l->site;
-    int sites = l->site_count;
-    l->site = arena_printf(l->arena, "%s/%s#%d", site, fn->name, l->site_count);
-    l->site_count = 0;
-    l->frame = frame;
-    l->calls++;
-    Value result = fn->value ? lower_value(l, fn->value) : lower_body(l, fn->body, fn->body_count);
-    l->calls--;
+    const bool fits = bind_parameters(l, frame, fn, args, count, call);
+    const Value result = fits ? lower_called(l, fn, frame) : value_scalar(gx_real(l->g, 0));
     l->mapped_count = mapped;
     call_leave(l);
-    l->frame = outer;
-    l->site = site;
-    l->site_count = sites + 1;
     return result;
 }
 
@@ -365,7 +378,8 @@ static Value map_builtin(Lower *l, int row, const Value *args, int count, Span s
     const Value *shaped = NULL;
     for (int i = 0; i < count; i++)
         if (value_rank(&args[i]) > 0) shaped = &args[i];
-    const GExpr *axes[GRAPH_MAX_RANK], *elements[2] = {NULL};
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *elements[2] = {NULL};
     int rank = shaped ? value_rank(shaped) : 0;
     for (int i = 0; i < rank; i++)
         axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
@@ -382,9 +396,11 @@ static int fresh_axes(Lower *l, const Value *value, const GExpr **axes) {
     return rank;
 }
 
-static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
-    const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_FREE];
-    int count, rank = fresh_axes(l, a, axes);
+static const GExpr *dot_product(Lower *l, const Value *a, const Value *b, Span span) {
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *free[GRAPH_MAX_FREE];
+    int count;
+    int rank = fresh_axes(l, a, axes);
     for (int i = 0; i < rank && value_rank(b) == rank; i++)
         if (value_extent(a, i) != value_extent(b, i)) {
             diag_report(l->diag, CODE_SHAPES_DIFFER, span,
@@ -433,7 +449,9 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
 static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row,
                              const GExpr *column, Span span) {
     Graph *g = l->g;
-    const GExpr *low[2], *high[2], *weight[2];
+    const GExpr *low[2];
+    const GExpr *high[2];
+    const GExpr *weight[2];
     const GExpr *position[2] = {lower_as_real(l, row), lower_as_real(l, column)};
     for (int i = 0; i < 2; i++) {
         int64_t extent = value_extent(image, 1 + i);
@@ -441,7 +459,8 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
         const GExpr *p = gx2(g, G_MIN, gx2(g, G_MAX, position[i], gx_real(g, 0)), top);
         const GExpr *whole = gx1(g, G_FLOOR, p);
         weight[i] = gx2(g, G_SUB, p, whole);
-        const GExpr *zero = gx_int(g, 0), *last = gx_int(g, extent - 1);
+        const GExpr *zero = gx_int(g, 0);
+        const GExpr *last = gx_int(g, extent - 1);
         low[i] = gx2(g, G_MIN, gx2(g, G_MAX, gx1(g, G_TO_INT, whole), zero), last);
         high[i] = gx2(g, G_MIN, gx2(g, G_ADD, low[i], gx_int(g, 1)), last);
     }
@@ -458,6 +477,20 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
     return gx2(g, G_ADD, rows[0], gx2(g, G_MUL, weight[0], gx2(g, G_SUB, rows[1], rows[0])));
 }
 
+/* `real(x)` and `relu(x)`, element by element. */
+static Value call_elementwise(Lower *l, const Value *given, bool is_relu, Span span) {
+    Graph *g = l->g;
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const int rank = fresh_axes(l, given, axes);
+    const GExpr *x = value_element(l, given, axes, span);
+    if (!is_relu)
+        x = lower_as_real(l, x);
+    else /* max(0, x) has the constant first, so that a tie has slope 0 */
+        x = gx2(g, G_MAX, x->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0), x);
+    if (!rank) return value_scalar(x);
+    return lower_array_from(l, x, axes, rank, is_relu ? "relu" : NULL, span);
+}
+
 static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     Graph *g = l->g;
     int count = e->arg_count;
@@ -469,36 +502,26 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
         args[i] = lower_value(l, e->args[i]);
     Value arranged;
     if (lower_arrangement(l, e, args, &arranged)) return arranged;
-    if (strcmp(name, "real") == 0) {
-        const GExpr *axes[GRAPH_MAX_RANK];
-        int rank = fresh_axes(l, &args[0], axes);
-        const GExpr *x = lower_as_real(l, value_element(l, &args[0], axes, e->span));
-        return rank ? lower_array_from(l, x, axes, rank, NULL, e->span) : value_scalar(x);
-    }
-    if (strcmp(name, "relu") == 0) {
-        const GExpr *axes[GRAPH_MAX_RANK];
-        int rank = fresh_axes(l, &args[0], axes);
-        const GExpr *x = value_element(l, &args[0], axes, e->span);
-        /* max(0, x) has the constant first, so that a tie has slope 0. */
-        const GExpr *y = gx2(g, G_MAX, x->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0), x);
-        return rank ? lower_array_from(l, y, axes, rank, "relu", e->span) : value_scalar(y);
-    }
-    if (strcmp(name, "dot") == 0) return value_scalar(dot(l, &args[0], &args[1], e->span));
+    const bool is_relu = strcmp(name, "relu") == 0;
+    if (is_relu || strcmp(name, "real") == 0)
+        return call_elementwise(l, &args[0], is_relu, e->span);
+    if (strcmp(name, "dot") == 0) return value_scalar(dot_product(l, &args[0], &args[1], e->span));
     if (strcmp(name, "cos") == 0 && count == 2) {
-        Value a = lower_normalise(l, &args[0], 1e-12, e->span),
-              b = lower_normalise(l, &args[1], 1e-12, e->span);
-        return value_scalar(dot(l, &a, &b, e->span));
+        Value a = lower_normalise(l, &args[0], 1e-12, e->span);
+        Value b = lower_normalise(l, &args[1], 1e-12, e->span);
+        return value_scalar(dot_product(l, &a, &b, e->span));
     }
     if (strcmp(name, "norm") == 0)
-        return value_scalar(lower_root(l, dot(l, &args[0], &args[0], e->span)));
+        return value_scalar(lower_root(l, dot_product(l, &args[0], &args[0], e->span)));
     if (strcmp(name, "normalise") == 0)
         return lower_normalise(l, &args[0],
                                count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
     Value called;
     if (lower_library(l, name, args, e->span, &called)) return called;
     if (strcmp(name, "bilinear") == 0) {
-        const GExpr *c = lower_scalar(l, e->args[1]), *row = lower_scalar(l, e->args[2]),
-                    *column = lower_scalar(l, e->args[3]);
+        const GExpr *c = lower_scalar(l, e->args[1]);
+        const GExpr *row = lower_scalar(l, e->args[2]);
+        const GExpr *column = lower_scalar(l, e->args[3]);
         return value_scalar(bilinear(l, &args[0], c, row, column, e->span));
     }
     for (int i = 0; i < (int)(sizeof maps / sizeof *maps); i++)

@@ -31,7 +31,9 @@ static const GExpr *standard_normal(Lower *l, int64_t site, const GExpr *element
 typedef struct Draw {
     int64_t site;
     /* The element that keys the draw, and the parameters of the distribution. */
-    const GExpr *element, *a, *b;
+    const GExpr *element;
+    const GExpr *a;
+    const GExpr *b;
     Span span;
 } Draw;
 
@@ -99,8 +101,8 @@ static bool has_key(const Lower *l, const GExpr *index) {
 int draw_map(Lower *l, const Value *args, int count) {
     const int before = l->mapped_count;
     for (int a = 0; a < count; a++) {
-        const GExpr *const *parts = args[a].kind == VALUE_ARRAY ? args[a].prefix : &args[a].scalar,
-                           *free[GRAPH_MAX_INDICES];
+        const GExpr *const *parts = args[a].kind == VALUE_ARRAY ? args[a].prefix : &args[a].scalar;
+        const GExpr *free[GRAPH_MAX_INDICES];
         const int part_count =
             args[a].kind == VALUE_ARRAY ? args[a].prefix_count : args[a].kind == VALUE_SCALAR;
         const int found = lower_sorted_free(l, parts, part_count, NULL, 0, free);
@@ -174,7 +176,8 @@ void lower_draw(Lower *l, const Stmt *s) {
 
 /* ---- starts ---------------------------------------------------------------------------------- */
 
-static GNode *fill(Lower *l, const ProgramState *s, const GExpr *const *axes, const GExpr *value) {
+static GNode *fill_with(Lower *l, const ProgramState *s, const GExpr *const *axes,
+                        const GExpr *value) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.reducer = GR_NONE;
@@ -194,19 +197,21 @@ static GNode *start_of(Lower *l, const StateRecord *record) {
         axes[i] = graph_fresh_index(g, s->shape[i]);
     int64_t site = site_key(record->origin);
     if (record->init_name && strcmp(record->init_name, "unit_normal") == 0 && s->rank >= 1) {
-        GNode *raw = fill(l, s, axes, standard_normal(l, site, flat_index(l, axes, s->rank)));
+        GNode *raw = fill_with(l, s, axes, standard_normal(l, site, flat_index(l, axes, s->rank)));
         Value rows = value_array(raw);
         return lower_normalise(l, &rows, 1e-12, s->span).tensor;
     }
-    if (!record->start) return fill(l, s, axes, s->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0));
+    if (!record->start)
+        return fill_with(l, s, axes, s->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0));
     Frame *outer = l->frame;
     l->frame = record->frame;
     GNode *node;
     if (call_is_distribution(record->start)) {
-        node = fill(l, s, axes, draw_from(l, record->start, site, flat_index(l, axes, s->rank)));
+        node =
+            fill_with(l, s, axes, draw_from(l, record->start, site, flat_index(l, axes, s->rank)));
     } else {
         Value value = lower_value(l, record->start);
-        node = fill(l, s, axes, value_element(l, &value, axes, s->span));
+        node = fill_with(l, s, axes, value_element(l, &value, axes, s->span));
     }
     l->frame = outer;
     return node;

@@ -19,7 +19,8 @@ static const Expr *named_argument(const Expr *call, const char *name) {
 /* Returns the rows of features: those of a formula of fields, of a network that is given one field,
  * or of a formula of fields for each sample. */
 static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, const char *field) {
-    const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
+    const Expr *features = named_argument(call, "features");
+    const Expr *of = named_argument(call, "of");
     if (features->type->kind != KIND_NET) return lower_value(l, features);
     Net *net = lower_net(l, features, "");
     if (!net) return value_none();
@@ -37,7 +38,8 @@ static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, cons
 /* Names the features by their network or, if it is applied to several things, also by what the
  * later ones are made of. Without a network the name is the formula as it is written. */
 static const char *features_name(Lower *l, const Expr *call, const char *field) {
-    const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
+    const Expr *features = named_argument(call, "features");
+    const Expr *of = named_argument(call, "of");
     const char *name = span_text(l->arena, features->span);
     int again = 0;
     if (features->type->kind == KIND_NET) {
@@ -100,7 +102,8 @@ static bool keeps_samples_apart(Lower *l, Span features) {
 
 /* Checks the demands on features beyond their type, where the graph tells whether they hold. */
 static bool are_features(Lower *l, const Expr *call, const Value *value) {
-    const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
+    const Expr *features = named_argument(call, "features");
+    const Expr *of = named_argument(call, "of");
     const bool formula = features->type->kind != KIND_NET || (of && !eval_is_field(of));
     if (value->kind != VALUE_ARRAY || value_rank(value) != 2) {
         if (diag_error_count(l->diag)) return false;
@@ -157,9 +160,10 @@ static double number_argument(Lower *l, const Expr *call, const char *name) {
  * is a formula, or is not needed. */
 static const char *field_argument(Lower *l, const Expr *call, const LoweredEval *eval,
                                   const char *option) {
-    const Expr *given = named_argument(call, option), *features = named_argument(call, "features");
-    const DataSource *bank = l->program->sources.items[eval->bank].data,
-                     *query = l->program->sources.items[eval->query].data;
+    const Expr *given = named_argument(call, option);
+    const Expr *features = named_argument(call, "features");
+    const DataSource *bank = l->program->sources.items[eval->bank].data;
+    const DataSource *query = l->program->sources.items[eval->query].data;
     const bool is_of = strcmp(option, "of") == 0;
     if (is_of && (features->type->kind != KIND_NET || (given && !eval_is_field(given)))) return "";
     const char *name = given ? given->name : eval_field(bank, option)->name;
@@ -169,7 +173,7 @@ static const char *field_argument(Lower *l, const Expr *call, const LoweredEval 
 }
 
 /* Notes that the fields of which features are made are read of both sources. */
-static void note_reads(Lower *l, const LoweredEval *eval) {
+static void note_fields(Lower *l, const LoweredEval *eval) {
     const Graph *g = l->program->features.items[eval->features];
     for (int i = 0; i < g->nodes.count; i++) {
         const char *field = sample_field(g->nodes.items[i]);
@@ -201,7 +205,8 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.by_class = by_class && by_class->boolean;
         eval.every = s->value ? (int64_t)s->value->number : 0;
         eval.of_steps = s->of_steps;
-        const Expr *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
+        const Expr *bank = named_argument(call, "bank");
+        const Expr *query = named_argument(call, "query");
         eval.bank = lower_find_source(l, bank->name);
         eval.query = lower_find_source(l, query->name);
         eval.labels =
@@ -210,7 +215,7 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.of = of;
         if (*of) eval.network = named_argument(call, "features");
         eval.features = feature_graph(l, call, l->program->sources.items[eval.bank].data, of);
-        if (eval.features >= 0) note_reads(l, &eval);
+        if (eval.features >= 0) note_fields(l, &eval);
         array_push(l->arena, &l->program->evals, eval);
     }
 }

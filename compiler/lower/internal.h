@@ -111,7 +111,8 @@ typedef struct StateRecord {
     const char *origin; /* the key of its draws */
     const char *init_name;
     /* Of a parameter: true if some phase has reached it, or has frozen it. */
-    bool was_reached, was_frozen;
+    bool was_reached;
+    bool was_frozen;
 } StateRecord;
 
 /* The value of a state at this point of the step. Several applications of a net each renew it. */
@@ -139,7 +140,8 @@ typedef struct LossTerm {
 /* The parameters that a step trains. */
 typedef struct Trained {
     int *records;
-    GNode **states, **grads;
+    GNode **states;
+    GNode **grads;
     GNode **whole; /* the gradients before any clipping */
     int count;
 } Trained;
@@ -229,7 +231,8 @@ struct Lower {
     int loss_outputs;      /* the step's outputs ahead of the outputs that hold the terms */
     /* The method's `train`, and the settings of the phase at hand: those of its stage, then those
      * of `train`. */
-    const Stmt *train, *settings;
+    const Stmt *train;
+    const Stmt *settings;
     Trained trained;
     FunctionUnit *function;    /* the function that is lowered; NULL: a method is lowered */
     RootFacts *root_facts;     /* facts of length.c; NULL: no root was met yet */

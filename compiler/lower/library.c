@@ -25,9 +25,11 @@ static GNode *operand_over(Lower *l, const Value *value, const GExpr *const *fre
 
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span) {
     const CoupletCall *row = &couplet_calls[call];
-    const GExpr *elements[COUPLET_CALL_OPERANDS], *free[GRAPH_MAX_FREE],
-        *axes[COUPLET_CALL_OPERANDS * GRAPH_MAX_RANK];
-    int axis_count = 0, operands = 0;
+    const GExpr *elements[COUPLET_CALL_OPERANDS];
+    const GExpr *free[GRAPH_MAX_FREE];
+    const GExpr *axes[COUPLET_CALL_OPERANDS * GRAPH_MAX_RANK];
+    int axis_count = 0;
+    int operands = 0;
     for (; operands < COUPLET_CALL_OPERANDS && row->operand_axes[operands] >= 0; operands++) {
         const GExpr *const *own = axes + axis_count;
         for (int i = 0; i < value_rank(&args[operands]); i++)
@@ -55,7 +57,8 @@ Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t co
 
 static Value assignment(Lower *l, const Value *args, Span span) {
     int rank = value_rank(&args[0]);
-    int64_t rows = value_extent(&args[0], rank - 2), columns = value_extent(&args[0], rank - 1);
+    int64_t rows = value_extent(&args[0], rank - 2);
+    int64_t columns = value_extent(&args[0], rank - 1);
     if (rows > columns) {
         diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span,
                     "an assignment gives each row a column of its own, and here are %lld rows and "

@@ -13,7 +13,7 @@ typedef struct LossWalk {
 
 static void visit_node(LossWalk *w, GNode *node);
 
-static VisitStep visit_read(void *context, const GExpr *e) {
+static VisitStep visit_operand(void *context, const GExpr *e) {
     if (e->op == G_LOAD) visit_node(context, e->tensor);
     return VISIT_INSIDE;
 }
@@ -34,9 +34,9 @@ static void visit_node(LossWalk *w, GNode *node) {
     visit_node(w, node->operand);
     for (int i = 0; i < node->operand_count; i++)
         visit_node(w, node->operands[i]);
-    expr_visit_rest(&w->met, node->value, visit_read, w);
-    expr_visit_rest(&w->met, node->guard, visit_read, w);
-    expr_visit_rest(&w->met, node->active, visit_read, w);
+    expr_visit_rest(&w->met, node->value, visit_operand, w);
+    expr_visit_rest(&w->met, node->guard, visit_operand, w);
+    expr_visit_rest(&w->met, node->active, visit_operand, w);
 }
 
 void lower_note_loss_formulas(Lower *l, GNode *loss) {

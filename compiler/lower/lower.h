@@ -20,7 +20,8 @@ typedef struct LoweredHyper {
      * compilation. */
     bool is_static;
     /* The condition on its value, and its text, as in runtime/abi.h. */
-    const char *range, *range_text;
+    const char *range;
+    const char *range_text;
 } LoweredHyper;
 
 typedef struct LoweredSource {
@@ -32,14 +33,23 @@ typedef struct LoweredSource {
 
 typedef struct LoweredEval {
     const char *method; /* "knn", "linear" and so on */
-    double fraction, clusters, ways, shots, episodes, t;
-    double k, temperature, decay;
+    double fraction;
+    double clusters;
+    double ways;
+    double shots;
+    double episodes;
+    double t;
+    double k;
+    double temperature;
+    double decay;
     double epochs, rate; /* for finetune */
     bool by_class;
     /* For finetune: the network, which is given the field `of` (NULL: features are a formula); the
      * graph of a step; the states of its classifier. */
     const Expr *network;
-    const char *of, *weights, *bias;
+    const char *of;
+    const char *weights;
+    const char *bias;
     Graph *tune;
     int features; /* the number of its graph in LoweredProgram.features */
     /* A field of both sources. The fields that features are made of are inputs "sample.NAME" of
@@ -55,7 +65,11 @@ typedef struct LoweredEval {
 
 /* A statement, or a few, of `every epoch` or `eval`. A number that it reports is the output "report
  * NAME". */
-typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
+typedef enum {
+    ACTION_ONCE,
+    ACTION_SWEEP,
+    ACTION_KMEANS,
+} LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
     /* The number of epochs or steps between two times. Work is done before the first epoch or step,
@@ -67,8 +81,10 @@ typedef struct LoweredAction {
     Graph *g;                      /* for KMEANS: the graph with the output "points" */
     int source;                    /* for SWEEP: the number of the source */
     const char *centres, *members; /* for KMEANS: the names of states */
-    int64_t iterations, site;
-    bool spherical, sampled;
+    int64_t iterations;
+    int64_t site;
+    bool spherical;
+    bool sampled;
     Span span;
 } LoweredAction;
 typedef ARRAY(LoweredAction) LoweredActions;
@@ -85,12 +101,14 @@ typedef struct LoweredStage {
 
 /* The rate of an optimiser of a phase, as CoupletRate in runtime/abi.h. */
 typedef struct LoweredRate {
-    const char *name, *formula;
+    const char *name;
+    const char *formula;
 } LoweredRate;
 
 /* A phase begins with an epoch and a step of its stage, and lasts until a later phase begins. */
 typedef struct LoweredPhase {
-    int64_t from_epoch, from_step;
+    int64_t from_epoch;
+    int64_t from_step;
     int stage; /* 0 in a method without stages */
     Graph *train;
     LoweredActions actions;      /* the work before an epoch's first step */

@@ -44,7 +44,7 @@ static int64_t batch_of(const Lower *l, const DataSource *data) {
     return own ? own : data->batch;
 }
 
-static GType type_of(const DataField *field) {
+static GType type_of_field(const DataField *field) {
     if (!field) return GT_INT; /* the name `index` belongs to no field */
     switch (field->type) {
     case DATA_U8:
@@ -73,7 +73,7 @@ GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int6
     const int own = field ? field->rank : 0;
     for (int i = 0; i < own; i++)
         shape[i + 1] = field->shape[i];
-    return graph_input(l->g, name, type_of(field), own + 1, shape, span);
+    return graph_input(l->g, name, type_of_field(field), own + 1, shape, span);
 }
 
 static GNode *data_input(Lower *l, const Stmt *source, const char *prefix, const char *field,
@@ -119,7 +119,8 @@ Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe) {
 /* Returns the view's sample along an axis. In `view g[2] = ..` the axis of the samples is behind
  * that of the views, so the other axes are put in front of it. */
 static Value sample_along(Lower *l, const Expr *name, const Value *whole) {
-    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *at[GRAPH_MAX_RANK];
     const int rank = value_rank(whole);
     for (int i = 0, own = 0; i < rank; i++)
         at[i] =
@@ -174,13 +175,15 @@ static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64
 typedef struct Views {
     /* The source whose batch the samples are from; NULL: they are computed arrays. */
     const Stmt *source;
-    int64_t rows, count;
+    int64_t rows;
+    int64_t count;
 } Views;
 
 static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Param *view,
                            const Expr *recipe, int64_t first) {
     Graph *g = l->g;
-    const GExpr *axes[GRAPH_MAX_RANK], *number = gx_int(g, first);
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *number = gx_int(g, first);
     int rank = 0;
     if (view->has_shape) {
         axes[rank++] = graph_fresh_index(g, view_count(l, view));
@@ -231,7 +234,7 @@ void lower_view(Lower *l, const Stmt *s) {
 
 /* ---- views that are shown -------------------------------------------------------------------- */
 
-static bool is_listed(const Lower *l, const char *name) {
+static bool is_shown(const Lower *l, const char *name) {
     for (int i = 0; i < l->program->shown.count; i++)
         if (strcmp(l->program->shown.items[i].name, name) == 0) return true;
     return false;
@@ -249,6 +252,6 @@ void lower_show_view(Lower *l, const Stmt *s) {
                      lower_materialise(l, value, free, &count, view->span));
         const LoweredView shown = {view->name, source ? lower_find_source(l, source->name) : -1,
                                    view->has_shape ? view_count(l, view) : 0};
-        if (!is_listed(l, view->name)) array_push(l->arena, &l->program->shown, shown);
+        if (!is_shown(l, view->name)) array_push(l->arena, &l->program->shown, shown);
     }
 }

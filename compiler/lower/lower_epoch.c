@@ -87,9 +87,9 @@ static const Expr *named_option(const Expr *call, const char *name) {
 
 /* Closes the graph at hand with the points as its output. */
 static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions) {
-    const Expr *iterations = named_option(s->value, "iterations"),
-               *spherical = named_option(s->value, "spherical"),
-               *start = named_option(s->value, "start");
+    const Expr *iterations = named_option(s->value, "iterations");
+    const Expr *spherical = named_option(s->value, "spherical");
+    const Expr *start = named_option(s->value, "start");
     GNode *points = lower_tensor(l, s->value->args[0]);
     graph_output(l->g, "points", points);
     LoweredAction action = action_of(ACTION_KMEANS, s->span);
@@ -127,8 +127,8 @@ static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, 
     begin_action(l);
     for (int i = 0; i < block->body_count && !diag_error_count(l->diag); i++) {
         const Stmt *s = block->body[i];
-        bool rows = s->kind == STMT_UPDATE && s->targets[0]->kind == EXPR_INDEX,
-             clusters = s->kind == STMT_UPDATE && s->target_count == 2;
+        bool rows = s->kind == STMT_UPDATE && s->targets[0]->kind == EXPR_INDEX;
+        bool clusters = s->kind == STMT_UPDATE && s->target_count == 2;
         if (s->kind == STMT_LET) {
             lower_let(l, s);
         } else if (s->kind == STMT_REPORT) {

@@ -21,6 +21,21 @@ bool lower_is_library(const Source *source) {
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
+/* Reports that subscript i of a read reaches `bad`, outside the axis. */
+static void report_outside(Lower *l, const Expr *e, int i, int64_t extent, int64_t bad) {
+    const char *array = e->callee->kind == EXPR_NAME
+                            ? arena_printf(l->arena, "`%s`", e->callee->name)
+                            : "the array";
+    diag_report(l->diag, CODE_OUT_OF_RANGE, e->args[i]->span,
+                "this index reaches %lld, and axis %d of %s has entries 0 to %lld", (long long)bad,
+                i + 1, array, (long long)extent - 1);
+    diag_suggest(l->diag,
+                 lower_is_library(e->span.source)
+                     ? "a line of the library fits other sizes: change what the call gives it"
+                     : "write `(x[..] else 0)` to say what a read outside is worth, or narrow the "
+                       "index with a guard");
+}
+
 static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
     Value base = lower_value(l, e->callee);
     if (base.kind != VALUE_ARRAY) return base;
@@ -28,24 +43,13 @@ static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
     bool may_miss = false;
     for (int i = 0; i < e->arg_count; i++) {
         const GExpr *index = lower_scalar(l, e->args[i]);
-        int64_t extent = value_extent(&base, i), bad = 0;
+        int64_t extent = value_extent(&base, i);
+        int64_t bad = 0;
         bool data;
         if (!prove_in_range(l, index, extent, &data, &bad)) {
             may_miss = true;
             if (!otherwise) {
-                diag_report(l->diag, CODE_OUT_OF_RANGE, e->args[i]->span,
-                            "this index reaches %lld, and axis %d of %s has entries 0 to %lld",
-                            (long long)bad, i + 1,
-                            e->callee->kind == EXPR_NAME
-                                ? arena_printf(l->arena, "`%s`", e->callee->name)
-                                : "the array",
-                            (long long)extent - 1);
-                diag_suggest(
-                    l->diag,
-                    lower_is_library(e->span.source)
-                        ? "a line of the library fits other sizes: change what the call gives it"
-                        : "write `(x[..] else 0)` to say what a read outside is worth, or narrow "
-                          "the index with a guard");
+                report_outside(l, e, i, extent, bad);
                 index = gx_int(l->g, 0);
             }
         } else if (data && otherwise) {
@@ -134,7 +138,8 @@ static Value map_values(Lower *l, const Value *values, int count, Elementwise ap
     const Value *shaped = NULL;
     for (int i = 0; i < count; i++)
         if (value_rank(&values[i]) > 0) shaped = &values[i];
-    const GExpr *axes[GRAPH_MAX_RANK], *elements[8] = {NULL};
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *elements[8] = {NULL};
     int rank = shaped ? value_rank(shaped) : 0;
     for (int i = 0; i < rank; i++)
         axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
@@ -224,7 +229,8 @@ static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
     if (!divides || l->condition || divisor->kind != VALUE_SCALAR ||
         !number_known(l, divisor->scalar, &value) || value != 0)
         return;
-    const Span span = e->args[1]->span, user = lower_user_span(l, span);
+    const Span span = e->args[1]->span;
+    const Span user = lower_user_span(l, span);
     diag_report(l->diag, CODE_NO_VALUE, user, "`%.*s` is 0 here, and something is divided by it",
                 span.end - span.begin, span.source->text + span.begin);
     if (!span_same(user, span)) diag_note(l->diag, span, "in the library");

@@ -29,8 +29,8 @@ static GNode *classifier_state(Lower *l, const char *name, int rank, const int64
     return state_node(l, record.state.name);
 }
 
-static GNode *node_of(Lower *l, GReducer reducer, int out_count, const GExpr *const *out,
-                      const GExpr *reduced, const GExpr *value, Span span) {
+static GNode *compute_node(Lower *l, GReducer reducer, int out_count, const GExpr *const *out,
+                           const GExpr *reduced, const GExpr *value, Span span) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.reducer = reducer;
@@ -47,30 +47,36 @@ static GNode *node_of(Lower *l, GReducer reducer, int out_count, const GExpr *co
 /* z[i, c] = b[c] + sum[d] features[i, d] * W[c, d] */
 static GNode *log_odds(Lower *l, GNode *features, GNode *weights, GNode *bias, Span span) {
     Graph *g = l->g;
-    const GExpr *i = graph_fresh_index(g, ROWS), *c = graph_fresh_index(g, weights->shape[0]),
-                *d = graph_fresh_index(g, features->shape[1]);
-    const GExpr *const out[] = {i, c}, *const row[] = {i, d}, *const column[] = {c, d};
+    const GExpr *i = graph_fresh_index(g, ROWS);
+    const GExpr *c = graph_fresh_index(g, weights->shape[0]);
+    const GExpr *d = graph_fresh_index(g, features->shape[1]);
+    const GExpr *const out[] = {i, c};
+    const GExpr *const row[] = {i, d};
+    const GExpr *const column[] = {c, d};
     const GExpr *product =
         gx2(g, G_MUL, gx_load(g, features, 2, row, NULL), gx_load(g, weights, 2, column, NULL));
-    GNode *sum = node_of(l, GR_SUM, 2, out, d, product, span);
-    const GExpr *j = graph_fresh_index(g, ROWS), *k = graph_fresh_index(g, weights->shape[0]);
+    GNode *sum = compute_node(l, GR_SUM, 2, out, d, product, span);
+    const GExpr *j = graph_fresh_index(g, ROWS);
+    const GExpr *k = graph_fresh_index(g, weights->shape[0]);
     const GExpr *const at[] = {j, k};
-    return node_of(l, GR_NONE, 2, at, NULL,
-                   gx2(g, G_ADD, gx_load(g, sum, 2, at, NULL), gx_load(g, bias, 1, &k, NULL)),
-                   span);
+    return compute_node(l, GR_NONE, 2, at, NULL,
+                        gx2(g, G_ADD, gx_load(g, sum, 2, at, NULL), gx_load(g, bias, 1, &k, NULL)),
+                        span);
 }
 
 /* mean[i] (logsumexp[c] z[i, c] - z[i, label[i]]) */
 static GNode *cross_entropy(Lower *l, GNode *z, GNode *labels, Span span) {
     Graph *g = l->g;
-    const GExpr *i = graph_fresh_index(g, ROWS), *c = graph_fresh_index(g, z->shape[1]),
-                *k = graph_fresh_index(g, ROWS);
-    const GExpr *const at[] = {i, c}, *const chosen[] = {k, gx_load(g, labels, 1, &k, NULL)};
-    GNode *all = node_of(l, GR_LSE, 1, &i, c, gx_load(g, z, 2, at, NULL), span);
+    const GExpr *i = graph_fresh_index(g, ROWS);
+    const GExpr *c = graph_fresh_index(g, z->shape[1]);
+    const GExpr *k = graph_fresh_index(g, ROWS);
+    const GExpr *const at[] = {i, c};
+    const GExpr *const chosen[] = {k, gx_load(g, labels, 1, &k, NULL)};
+    GNode *all = compute_node(l, GR_LSE, 1, &i, c, gx_load(g, z, 2, at, NULL), span);
     const GExpr *rest = gx2(g, G_SUB, gx_load(g, all, 1, &k, NULL), gx_load(g, z, 2, chosen, NULL));
-    GNode *sum = node_of(l, GR_SUM, 0, NULL, k, rest, span);
-    return node_of(l, GR_NONE, 0, NULL, NULL,
-                   gx2(g, G_DIV, gx_load(g, sum, 0, NULL, NULL), gx_real(g, ROWS)), span);
+    GNode *sum = compute_node(l, GR_SUM, 0, NULL, k, rest, span);
+    return compute_node(l, GR_NONE, 0, NULL, NULL,
+                        gx2(g, G_DIV, gx_load(g, sum, 0, NULL, NULL), gx_real(g, ROWS)), span);
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */
@@ -117,7 +123,8 @@ void lower_finetune_updates(Lower *l, GraphUnit *unit) {
     Graph *g = l->g = unit->graph;
     const GExpr *rate = rate_now(l, unit->eval->rate, unit->eval->span);
     for (int i = 0; i < loss->count; i++) {
-        GNode *p = loss->wanted[i], *slope = loss->gradients[i];
+        GNode *p = loss->wanted[i];
+        GNode *slope = loss->gradients[i];
         const GExpr *axes[GRAPH_MAX_RANK];
         if (!slope) continue;
         for (int a = 0; a < p->rank; a++)
@@ -143,7 +150,7 @@ static bool can_be_tuned(Lower *l, const LoweredEval *eval, int64_t classes) {
     return false;
 }
 
-static GNode *features_of(Lower *l, const LoweredEval *eval, const DataSource *bank) {
+static GNode *feature_node(Lower *l, const LoweredEval *eval, const DataSource *bank) {
     const char *name = arena_printf(l->arena, "sample.%s", eval->of);
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
@@ -168,13 +175,13 @@ static void lower_step(Lower *l, LoweredEval *eval, int number) {
     const DataField *labels = lower_source_field(l, bank, eval->labels);
     if (!can_be_tuned(l, eval, labels->classes)) return;
     lower_begin_graph(l, "finetune", true);
-    GNode *features = features_of(l, eval, bank);
+    GNode *features = feature_node(l, eval, bank);
     if (!features || diag_error_count(l->diag)) return;
     const int64_t shape[] = {labels->classes, features->shape[1]};
     eval->weights = arena_printf(l->arena, "finetune.%d.W", number);
     eval->bias = arena_printf(l->arena, "finetune.%d.b", number);
-    GNode *weights = classifier_state(l, eval->weights, 2, shape, eval->span),
-          *bias = classifier_state(l, eval->bias, 1, shape, eval->span);
+    GNode *weights = classifier_state(l, eval->weights, 2, shape, eval->span);
+    GNode *bias = classifier_state(l, eval->bias, 1, shape, eval->span);
     const char *name = arena_printf(l->arena, "sample.%s", eval->labels);
     GNode *label =
         lower_rows_input(l, arena_intern(l->arena, name, strlen(name)), labels, ROWS, eval->span);

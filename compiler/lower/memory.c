@@ -80,9 +80,10 @@ static const GExpr *counter(Lower *l, const Stmt *queue, const char *which) {
  * head) mod K. */
 static Value queue_after(Lower *l, const Stmt *s, const Param *column) {
     Graph *g = l->g;
-    GNode *ring = state_node(l, column_name(l, s, column)),
-          *rows = pushed_rows(l, s, column ? column->value : s->value, ring->type);
-    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    GNode *ring = state_node(l, column_name(l, s, column));
+    GNode *rows = pushed_rows(l, s, column ? column->value : s->value, ring->type);
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *at[GRAPH_MAX_RANK];
     for (int a = 0; a < ring->rank; a++)
         at[a] = axes[a] = graph_fresh_index(g, ring->shape[a]);
     at[0] = gx2(g, G_MOD, gx2(g, G_SUB, axes[0], counter(l, s, "head")), gx_int(g, ring->shape[0]));
@@ -230,10 +231,11 @@ static const Stmt *update_of(const Lower *l, const Symbol *state) {
  * the last one counts. */
 static Value bank_after(Lower *l, const Stmt *update) {
     Graph *g = l->g;
-    GNode *bank = frame_find(l->frame, update->targets[0]->symbol)->tensor,
-          *rows = lower_tensor(l, update->targets[0]->args[0]);
+    GNode *bank = frame_find(l->frame, update->targets[0]->symbol)->tensor;
+    GNode *rows = lower_tensor(l, update->targets[0]->args[0]);
     GNode *values = pushed_rows(l, update, update->value, bank->type);
-    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *at[GRAPH_MAX_RANK];
     for (int a = 0; a < bank->rank; a++)
         at[a] = axes[a] = graph_fresh_index(g, bank->shape[a]);
     ComputeSpec spec;

@@ -366,7 +366,7 @@ static bool holds_in(const Stmt *stage, const Param *p) {
 }
 
 /* Returns the settings of a phase: those of its stage, and those of `train`. */
-static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *phase) {
+static const Stmt *phase_settings(Lower *l, const Stmt *train, const LoweredPhase *phase) {
     const Stmt *stage = stage_of(l, phase->stage);
     if (!stage) return train;
     Stmt *both = arena_new_of(l->arena, Stmt);
@@ -473,7 +473,8 @@ static void declare_method(Lower *l) {
         if (s->kind == STMT_DATA) lower_declare_source(l, s);
         if (s->kind == STMT_TRAIN) l->train = s;
     }
-    double batch = (double)l->method->batch, epochs = 1;
+    double batch = (double)l->method->batch;
+    double epochs = 1;
     if (lower_find_setting(l->train, "batch"))
         batch = lower_known_number(l, lower_find_setting(l->train, "batch"));
     if (lower_find_setting(l->train, "epochs"))
@@ -522,7 +523,7 @@ static void lower_evaluations(Lower *l) {
 
 static void lower_next_phase(Lower *l) {
     LoweredPhase *phase = &l->program->phases.items[l->phase_at];
-    l->settings = settings_of(l, l->train, phase);
+    l->settings = phase_settings(l, l->train, phase);
     enter_stage(l, phase, begins_stage(l, phase));
     lower_phase(l, phase);
     l->at = AT_ACTIONS;

@@ -33,7 +33,7 @@ static const char *part_label(Lower *l, const Expr *part, Labels *labels) {
     }
 }
 
-static const char *join(Lower *l, const char *path, const char *label) {
+static const char *join_path(Lower *l, const char *path, const char *label) {
     return path[0] ? arena_printf(l->arena, "%s.%s", path, label) : label;
 }
 
@@ -114,7 +114,7 @@ static Net *lower_chain(Lower *l, const Expr *e, const char *path) {
     for (int i = 0; i < e->arg_count; i++) {
         const char *label = e->arg_names ? e->arg_names[i] : NULL;
         if (!label) label = part_label(l, e->args[i], &labels);
-        Net *part = lower_net(l, e->args[i], join(l, path, label));
+        Net *part = lower_net(l, e->args[i], join_path(l, path, label));
         if (!part) continue;
         array_push(l->arena, &net->parts, part);
         array_push(l->arena, &net->part_names, label);
@@ -169,10 +169,11 @@ static Net *construct_at(Lower *l, const Stmt *stmt, const Expr *place, const ch
 
 /* The parts belong to the chain, which alone is a child of the owner. */
 static Net *lower_composed(Lower *l, const Expr *e, const char *path) {
-    Net *made = child_at(l, e), *owner = l->frame->owner;
+    Net *made = child_at(l, e);
+    Net *owner = l->frame->owner;
     if (made) return made;
     l->frame->owner = NULL;
-    made = lower_chain(l, e, owner ? join(l, owner->path, path) : path);
+    made = lower_chain(l, e, owner ? join_path(l, owner->path, path) : path);
     l->frame->owner = owner;
     if (owner) adopt(l, owner, e, made);
     return made;
@@ -236,7 +237,7 @@ Net *net_copy(Lower *l, Net *from, const char *path, const char *origin) {
     for (int i = 0; i < from->parts.count; i++) {
         Net *part = from->parts.items[i];
         const char *label = from->part_names.items[i];
-        Net *copy = net_copy(l, part, join(l, path, label), part->origin);
+        Net *copy = net_copy(l, part, join_path(l, path, label), part->origin);
         array_push(l->arena, &net->parts, copy);
         array_push(l->arena, &net->part_names, label);
     }
@@ -315,7 +316,7 @@ void state_declare(Lower *l, const char *path, const char *origin, const Param *
                    StateRole role, const int64_t *like_shape, int like_rank) {
     StateRecord record;
     memset(&record, 0, sizeof record);
-    const char *name = join(l, path, param->name);
+    const char *name = join_path(l, path, param->name);
     record.state.name = arena_intern(l->arena, name, strlen(name));
     record.state.role = role;
     bool integer = param->type && param->type->kind == KIND_INT;
@@ -323,7 +324,7 @@ void state_declare(Lower *l, const char *path, const char *origin, const Param *
     record.state.span = param->span;
     record.start = param->value;
     record.frame = l->frame;
-    record.origin = join(l, origin, param->name);
+    record.origin = join_path(l, origin, param->name);
     if (like_shape && !param->has_shape) {
         record.state.rank = like_rank;
         memcpy(record.state.shape, like_shape, sizeof *like_shape * (size_t)like_rank);
@@ -388,8 +389,9 @@ static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
     Symbol *builtin = arena_new_of(l->arena, Symbol);
     builtin->kind = SYMBOL_BUILTIN;
     builtin->name = net->origin;
-    Expr *name = arena_new_of(l->arena, Expr), *callee = arena_new_of(l->arena, Expr),
-         *made = arena_new_of(l->arena, Expr);
+    Expr *name = arena_new_of(l->arena, Expr);
+    Expr *callee = arena_new_of(l->arena, Expr);
+    Expr *made = arena_new_of(l->arena, Expr);
     name->kind = callee->kind = EXPR_NAME;
     name->name = "x";
     name->symbol = argument;

@@ -63,7 +63,8 @@ static const GExpr *gradient_norm(Lower *l, GNode *const *grads, int count, Span
         if (!grads[i]) continue;
         if (added++ && added % SQUARES_TOGETHER == 0)
             total = lower_hoist_scalar(l, total, "gradient norm", span);
-        const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_FREE];
+        const GExpr *axes[GRAPH_MAX_RANK];
+        const GExpr *free[GRAPH_MAX_FREE];
         int none;
         for (int a = 0; a < grads[i]->rank; a++)
             axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
@@ -165,9 +166,9 @@ static bool is_ema_target(Lower *l, const char *name) {
 /* Returns rate * now + (1 - rate) * followed. */
 static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *followed) {
     Graph *g = l->g;
-    const GExpr *rate = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, edge->value)),
-                                           "rate", edge->span),
-                *axes[GRAPH_MAX_RANK];
+    const GExpr *rate =
+        lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, edge->value)), "rate", edge->span);
+    const GExpr *axes[GRAPH_MAX_RANK];
     const GExpr *rest = gx2(g, G_SUB, gx_real(g, 1), rate);
     for (int a = 0; a < now->rank; a++)
         axes[a] = graph_fresh_index(g, now->shape[a]);
@@ -178,7 +179,8 @@ static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *follo
 
 /* Returns the state that `name` follows along the edge, or NULL if the edge does not move it. */
 static const char *followed_name(Lower *l, const Stmt *edge, const StateRecord *record) {
-    const char *target = part_path(l, edge->targets[0]), *source = part_path(l, edge->source);
+    const char *target = part_path(l, edge->targets[0]);
+    const char *source = part_path(l, edge->source);
     bool moves =
         record->state.role == ROLE_PARAM || (edge->with_state && record->state.role == ROLE_STATE);
     if (!target || !source || !moves || !under(record->state.name, target)) return NULL;
@@ -263,7 +265,8 @@ void lower_ema(Lower *l, const Stmt *s) {
         lower_renew_parameter(l, record->state.name, value);
     }
     if (moved || diag_error_count(l->diag)) return;
-    const char *target = part_path(l, s->targets[0]), *source = part_path(l, s->source);
+    const char *target = part_path(l, s->targets[0]);
+    const char *source = part_path(l, s->source);
     const char *idle = !is_applied(l, target) ? target : !is_applied(l, source) ? source : NULL;
     if (idle)
         diag_report(
@@ -319,7 +322,7 @@ void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *
     }
 }
 
-static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
+static GNode *sum_of_gradients(Lower *l, GNode *a, GNode *b) {
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int i = 0; i < a->rank; i++)
         axes[i] = graph_fresh_index(l->g, a->shape[i]);
@@ -329,20 +332,21 @@ static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
 }
 
 /* Adds the gradients of one term to those of the terms before it. */
-static void add_term(Lower *l, const UnitLoss *loss) {
+static void add_loss_gradients(Lower *l, const UnitLoss *loss) {
     Trained *t = &l->trained;
     for (int i = 0, at = 0; i < loss->count; i++, at++) {
         while (t->states[at] != loss->wanted[i])
             at++;
-        GNode **sum = &t->grads[at], *gradient = loss->gradients[i];
-        if (gradient) *sum = *sum ? sum_of(l, *sum, gradient) : gradient;
+        GNode **sum = &t->grads[at];
+        GNode *gradient = loss->gradients[i];
+        if (gradient) *sum = *sum ? sum_of_gradients(l, *sum, gradient) : gradient;
     }
 }
 
 void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train) {
     Trained *t = &l->trained;
     for (int i = 0; i < unit->loss_count; i++)
-        add_term(l, &unit->losses[i]);
+        add_loss_gradients(l, &unit->losses[i]);
     for (int i = 0; l->keep_gradients && i < t->count; i++)
         if (t->grads[i])
             graph_output(l->g, arena_printf(l->arena, "grad_%s", t->states[i]->name), t->grads[i]);
@@ -564,7 +568,8 @@ static const Stmt *owner_of(Lower *l, const char *name) {
 }
 
 static void warn_net(Lower *l, const Stmt *net, int first) {
-    int unreached = 0, all = 0;
+    int unreached = 0;
+    int all = 0;
     for (int i = 0; i < l->records.count; i++) {
         const StateRecord *record = &l->records.items[i];
         if (record->state.role != ROLE_PARAM || !under(record->state.name, net->name)) continue;

@@ -64,7 +64,7 @@ static void add_comparison(Lower *l, const Expr *e, Starts *epochs, Starts *step
     if (above) add_start(l, starts, floor(at) + 1, e->span);
 }
 
-static void add_condition(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
+static void add_boundary(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
     bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
     bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) ||
                       (e->kind == EXPR_UNARY && e->op == OP_NOT);
@@ -74,7 +74,7 @@ static void add_condition(Lower *l, const Expr *e, Starts *epochs, Starts *steps
         add_comparison(l, e, epochs, steps);
     } else if (connective) {
         for (int i = 0; i < e->arg_count; i++)
-            add_condition(l, e->args[i], epochs, steps);
+            add_boundary(l, e->args[i], epochs, steps);
     } else {
         double value;
         if (!lower_static(l, e, &value))
@@ -89,16 +89,17 @@ static void add_statements(Lower *l, Stmt *const *stmts, int count, Starts *epoc
         const Stmt *s = stmts[i];
         if (s->kind == STMT_EMA) array_push(l->arena, &l->edges, s);
         for (int p = 0; (s->kind == STMT_TRAIN || s->kind == STMT_STAGE) && p < s->param_count; p++)
-            if (s->params[p].guard) add_condition(l, s->params[p].guard, epochs, steps);
+            if (s->params[p].guard) add_boundary(l, s->params[p].guard, epochs, steps);
         if (s->kind != STMT_WHEN) continue;
-        add_condition(l, s->value, epochs, steps);
+        add_boundary(l, s->value, epochs, steps);
         add_statements(l, s->body, s->body_count, epochs, steps);
         add_statements(l, s->otherwise, s->otherwise_count, epochs, steps);
     }
 }
 
 void lower_find_phases(Lower *l) {
-    Starts epochs = {0}, steps = {0};
+    Starts epochs = {0};
+    Starts steps = {0};
     add_statements(l, l->method->spec->stmts, l->method->spec->stmt_count, &epochs, &steps);
     const int stages = l->program->stages.count ? l->program->stages.count : 1;
     const int64_t count = ((int64_t)epochs.at.count + 1) * (steps.at.count + 1) * stages;

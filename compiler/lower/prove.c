@@ -20,14 +20,14 @@ typedef struct Trial {
     ARRAY(PointFormula *) conditions;
 } Trial;
 
-static int64_t extent_of(const Trial *t, int i) {
+static int64_t index_extent(const Trial *t, int i) {
     return graph_index_extent(t->l->g, t->index[i]);
 }
 
 static double points_of(const Trial *t) {
     double size = 1;
     for (int i = 0; i < t->count; i++)
-        size *= (double)extent_of(t, i);
+        size *= (double)index_extent(t, i);
     return size;
 }
 
@@ -40,7 +40,8 @@ static bool is_tried(const Trial *t, const GExpr *index) {
 /* Adds the indices of what holds here, as many as there is time for. */
 static void add_indices_of_condition(Trial *t) {
     const GExpr *more[GRAPH_MAX_FREE];
-    const int own = t->count, count = gx_free_indices(t->l->g, t->l->condition, more);
+    const int own = t->count;
+    const int count = gx_free_indices(t->l->g, t->l->condition, more);
     double size = points_of(t);
     for (int i = 0; i < count && t->count < GRAPH_MAX_FREE; i++) {
         if (is_tried(t, more[i])) continue;
@@ -68,7 +69,7 @@ static bool may_hold(const Trial *t) {
 
 static bool next_point(Trial *t) {
     for (int i = 0; i < t->count; i++) {
-        if (++t->value[i] < extent_of(t, i)) return true;
+        if (++t->value[i] < index_extent(t, i)) return true;
         t->value[i] = 0;
     }
     return false;
@@ -95,7 +96,8 @@ static bool stays_inside(Trial *t, const GExpr *index, int64_t extent, int64_t o
 
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent,
                     int64_t *bad) {
-    int64_t low = 0, high = 0;
+    int64_t low = 0;
+    int64_t high = 0;
     *data_dependent = false;
     if (gx_range(l->g, index, NULL, &low, &high) && low >= 0 && high < extent) return true;
     if (expr_is_data(index)) {

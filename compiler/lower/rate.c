@@ -32,7 +32,7 @@ static CoupletRangeWord word_of(GOp op) {
 static const char *formula_of(Lower *l, const GExpr *e, int *left);
 
 /* A run scalar, or a number that the step computes of some. */
-static const char *read_of(Lower *l, const GNode *n, int *left) {
+static const char *scalar_name(Lower *l, const GNode *n, int *left) {
     static const char hyper[] = "hyper.";
     if (n->rank) return NULL;
     if (n->kind == GN_COMPUTE && n->reducer == GR_NONE && !n->active)
@@ -50,7 +50,7 @@ static const char *formula_of(Lower *l, const GExpr *e, int *left) {
     if (--*left < 0) return NULL;
     if (e->op == G_CONST)
         return arena_printf(l->arena, "%.17g", e->type == GT_REAL ? e->real : (double)e->integer);
-    if (e->op == G_LOAD) return read_of(l, e->tensor, left);
+    if (e->op == G_LOAD) return scalar_name(l, e->tensor, left);
     if (e->op == G_TO_REAL || e->op == G_TO_INT) return formula_of(l, e->args[0], left);
     const CoupletRangeWord word = word_of(e->op);
     const char *text = "";

@@ -66,7 +66,8 @@ typedef struct Emptiness {
     PointFormula *guard;
     const GExpr *index[GRAPH_MAX_INDICES];
     int64_t value[GRAPH_MAX_INDICES];
-    int count, points;
+    int count;
+    int points;
 } Emptiness;
 
 static bool next_point(Emptiness *p, int from, int count) {
@@ -139,7 +140,8 @@ static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExp
 /* The terms of a reduction: their formula, the guard that picks them, and the indices that they run
  * over. */
 typedef struct Terms {
-    const GExpr *value, *guard;
+    const GExpr *value;
+    const GExpr *guard;
     const GExpr *const *red;
     int count;
     bool strict; /* true if fewer terms than the reduction needs are an error of the run */
@@ -259,24 +261,31 @@ static int64_t ranks_of(Lower *l, const Expr *e, int64_t asked, int64_t there, b
     return there;
 }
 
-static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
-    const GExpr *rank = lower_binder_index(l, e->binders[1]);
+/* The value of candidate j. *guard is what makes it one, or NULL. */
+static const GExpr *lower_candidate(Lower *l, const Expr *e, const GExpr *j, const GExpr **guard) {
     Frame *frame = frame_new(l, l->frame);
-    int64_t extent;
-    lower_eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
-    const GExpr *j = graph_named_index(l->g, extent, e->binders[0]->name);
     frame_set(l, frame, e->binders[0], value_scalar(j));
     Frame *outer = l->frame;
     const GExpr *saved = l->condition;
     const int open = l->indices;
     lower_open_indices(l, 1, e->span);
     l->frame = frame;
-    const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
-    l->condition = gx_and(l->g, saved, guard);
+    *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
+    l->condition = gx_and(l->g, saved, *guard);
     const GExpr *value = lower_as_real(l, lower_scalar(l, e->args[0]));
     l->condition = saved;
     l->frame = outer;
     l->indices = open;
+    return value;
+}
+
+static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
+    const GExpr *rank = lower_binder_index(l, e->binders[1]);
+    int64_t extent;
+    lower_eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
+    const GExpr *j = graph_named_index(l->g, extent, e->binders[0]->name);
+    const GExpr *guard;
+    const GExpr *value = lower_candidate(l, e, j, &guard);
     const GExpr *has_rank = NULL;
     /* Entries that are no candidates fill the row up to the ranks asked for. They are not read
      * there. */
@@ -290,11 +299,11 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     /* A row that nobody asks for needs no candidates. */
     const GExpr *rows[GRAPH_MAX_FREE];
     const GExpr *asked =
-        lower_condition_over(l, saved, rows, lower_sorted_free(l, &value, 1, &j, 1, rows));
+        lower_condition_over(l, l->condition, rows, lower_sorted_free(l, &value, 1, &j, 1, rows));
     if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
     Value scores = lower_array_from(l, value, &j, 1, "candidates", e->span);
-    const int64_t asked_ranks = graph_index_extent(l->g, rank),
-                  count = ranks_of(l, e, asked_ranks, extent, otherwise != NULL);
+    const int64_t asked_ranks = graph_index_extent(l->g, rank);
+    const int64_t count = ranks_of(l, e, asked_ranks, extent, otherwise != NULL);
     if (count < asked_ranks)
         has_rank = gx_and(l->g, has_rank, gx2(l->g, G_LT, rank, gx_int(l->g, count)));
     GNode *top = count > FEW ? graph_call(l->g, COUPLET_CALL_SELECT, &scores.tensor, count, e->span)
@@ -335,7 +344,7 @@ static const GExpr *reduce_min(Lower *l, const Terms *t) {
 /* Returns the place of the largest (GR_MAX) or smallest (GR_MIN) value. Back ends find places among
  * reals, which do not distinguish large whole numbers. For whole numbers the best value is found
  * first, and then the first place that has it. */
-static const GExpr *place_of(Lower *l, GReducer best_of, const Terms *t) {
+static const GExpr *place_of_best(Lower *l, GReducer best_of, const Terms *t) {
     const GReducer place = best_of == GR_MAX ? GR_ARGMAX : GR_ARGMIN;
     if (t->value->type != GT_INT) return reduced(l, place, lower_as_real(l, t->value), t);
     const GExpr *best = reduced(l, best_of, t->value, t);
@@ -343,11 +352,11 @@ static const GExpr *place_of(Lower *l, GReducer best_of, const Terms *t) {
 }
 
 static const GExpr *reduce_argmax(Lower *l, const Terms *t) {
-    return place_of(l, GR_MAX, t);
+    return place_of_best(l, GR_MAX, t);
 }
 
 static const GExpr *reduce_argmin(Lower *l, const Terms *t) {
-    return place_of(l, GR_MIN, t);
+    return place_of_best(l, GR_MIN, t);
 }
 
 static const GExpr *reduce_count(Lower *l, const Terms *t) {

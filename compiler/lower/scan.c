@@ -22,7 +22,7 @@ static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {
 
 /* Gives values nodes of their own, since each round's formula would otherwise contain the rounds
  * before. An int in place of a real becomes a real. */
-static Value settle(Lower *l, const Value *value, const Type *type, const Stmt *s) {
+static Value settle_value(Lower *l, const Value *value, const Type *type, const Stmt *s) {
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = value_rank(value);
     for (int i = 0; i < rank; i++)
@@ -54,7 +54,7 @@ static void lower_round(Lower *l, const Stmt *s, int64_t round, Value *carry) {
             continue;
         }
         Value next = let_value(l, inner);
-        carry[carry_at(s, inner->symbol)] = settle(l, &next, inner->symbol->type, inner);
+        carry[carry_at(s, inner->symbol)] = settle_value(l, &next, inner->symbol->type, inner);
     }
     l->frame = outer;
 }
@@ -65,7 +65,7 @@ void lower_scan(Lower *l, const Stmt *s) {
     Value *carry = arena_array(l->arena, Value, s->carry_count);
     for (int i = 0; i < s->carry_count; i++) {
         Value start = let_value(l, s->carry[i]);
-        carry[i] = settle(l, &start, s->carry[i]->symbol->type, s->carry[i]);
+        carry[i] = settle_value(l, &start, s->carry[i]->symbol->type, s->carry[i]);
     }
     const char *site = l->site;
     int sites = l->site_count;

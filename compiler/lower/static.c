@@ -51,7 +51,8 @@ static bool static_call(Lower *l, const Expr *e, double *out) {
 }
 
 bool lower_static(Lower *l, const Expr *e, double *out) {
-    double a = 0, b = 0;
+    double a = 0;
+    double b = 0;
     if (e->kind == EXPR_NUMBER || e->kind == EXPR_BOOL) {
         *out = e->kind == EXPR_NUMBER ? e->number : e->boolean;
         return true;

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_CALLS = 4, TEXT = 256 };
+enum {
+    MOST_CALLS = 4,
+    TEXT = 256,
+};
 
-static void append(char *text, const char *name, const Value *value) {
+static void append_value(char *text, const char *name, const Value *value) {
     size_t length = strlen(text);
     const char *between = length ? ", " : "where ";
     if (value->kind != VALUE_SCALAR || value->scalar->op != G_CONST) return;
@@ -21,7 +24,7 @@ static void append(char *text, const char *name, const Value *value) {
 
 static void append_known(char *text, const Frame *frame, const char *name, const void *key) {
     const Value *value = key ? frame_find(frame, key) : NULL;
-    if (value) append(text, name, value);
+    if (value) append_value(text, name, value);
 }
 
 /* Writes the known settings and dimensions, as in "where C = 31, H = 28, W = 28, groups = 8". */

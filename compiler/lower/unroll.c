@@ -15,7 +15,8 @@ typedef struct Unrolled {
     int64_t extent[GRAPH_MAX_RANK];
     /* the axes of the result: those of the binders, then those of an element */
     const GExpr *axes[GRAPH_MAX_RANK];
-    int binder_count, own_count;
+    int binder_count;
+    int own_count;
     int64_t total;
 } Unrolled;
 
@@ -74,7 +75,9 @@ Value let_unrolled_value(Lower *l, const Stmt *s) {
     Unrolled u;
     memset(&u, 0, sizeof u);
     Graph *g = l->g;
-    const GExpr *number = gx_int(g, 0), *element = NULL, *pieces[MOST_APPLICATIONS];
+    const GExpr *number = gx_int(g, 0);
+    const GExpr *element = NULL;
+    const GExpr *pieces[MOST_APPLICATIONS];
     open_unrolled(l, s, &u);
     for (int64_t k = 0; k < u.total; k++)
         pieces[k] = application(l, &u, k);

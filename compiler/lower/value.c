@@ -174,7 +174,8 @@ const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr 
 
 static VisitStep may_leave(void *context, const GExpr *e) {
     Lower *l = context;
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (e->op == G_TO_INT) return VISIT_END;
     for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->arg_count; i++)
         if (!gx_range(l->g, e->args[i], NULL, &low, &high) || low < 0 ||

@@ -30,8 +30,8 @@ static bool is_over_length(Logs *l, const ComputeSpec *spec, const GExpr *e) {
     if (squares->tensor->red_rank != 1 || squares->tensor->guard) return false;
     Graph *g = l->g;
     const ComputeSpec sum = *logs_opened(l, squares->tensor);
-    const GExpr *term = gx_substitute(g, sum.value, sum.out_rank, sum.out, squares->args),
-                *last = spec->out[spec->out_rank - 1];
+    const GExpr *term = gx_substitute(g, sum.value, sum.out_rank, sum.out, squares->args);
+    const GExpr *last = spec->out[spec->out_rank - 1];
     term = gx_substitute(g, term, 1, sum.red, &last);
     return term == gx2(g, G_MUL, e->args[0], e->args[0]);
 }
@@ -80,14 +80,15 @@ static bool is_cosine(Logs *l, const GExpr *e) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-static bool run_scalar(const GExpr *e, const GNode **out) {
+static bool is_run_scalar(const GExpr *e, const GNode **out) {
     if (e->op != G_LOAD || e->tensor->kind != GN_INPUT || e->tensor->rank != 0) return false;
     *out = e->tensor;
     return true;
 }
 
 static bool bound_of_pair(Logs *l, const GExpr *e, Bound *out) {
-    Bound a, b;
+    Bound a;
+    Bound b;
     if (!bound_of(l, e->args[0], &a) || !bound_of(l, e->args[1], &b)) return false;
     if (e->op == G_MUL) {
         *out = (Bound){a.size * b.size, a.over ? a.over : b.over};
@@ -101,7 +102,7 @@ static bool bound_of_pair(Logs *l, const GExpr *e, Bound *out) {
 static bool bound_of_quotient(Logs *l, const GExpr *v, Bound *out) {
     const GNode *over;
     if (!bound_of(l, v->args[0], out)) return false;
-    if (run_scalar(log_value_behind(l, v->args[1]), &over)) {
+    if (is_run_scalar(log_value_behind(l, v->args[1]), &over)) {
         if (out->over) return false;
         out->over = over;
         return true;
@@ -146,7 +147,8 @@ typedef struct Widest {
 
 static bool widen(Widest *w, const GExpr *e, int depth) {
     Logs *l = w->logs;
-    Bound one, *all = w->all;
+    Bound one;
+    Bound *all = w->all;
     if (depth > DEEPEST || !logs_hold_exp(l, e)) return depth <= DEEPEST;
     if (!expr_map_add(&w->met, e)) return true;
     if (e->op == G_EXP) {

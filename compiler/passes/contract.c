@@ -55,7 +55,8 @@ static const GExpr *divide_out(void *context, Graph *g, const GExpr *e) {
 typedef struct Split {
     int out, red; /* positions of indices in the spec */
     /* A term takes part if out - red + shift (or out + red + shift) is a multiple of stride. */
-    int64_t stride, shift;
+    int64_t stride;
+    int64_t shift;
     int64_t red_sign;
 } Split;
 
@@ -68,8 +69,8 @@ static int position(const GExpr *const *list, int count, const GExpr *e) {
 /* True if an addend of the guard's remainder is the output index or the reduced one. */
 static bool takes_part(const ComputeSpec *spec, const GExpr *index, int64_t sign, Split *split,
                        int64_t *out_sign) {
-    const int out = position(spec->out, spec->out_rank, index),
-              red = position(spec->red, spec->red_rank, index);
+    const int out = position(spec->out, spec->out_rank, index);
+    const int red = position(spec->red, spec->red_rank, index);
     if (sign != 1 && sign != -1) return false;
     if (out >= 0 && split->out < 0) {
         split->out = out;
@@ -116,13 +117,17 @@ static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split
 }
 
 /* Returns the piece with output index stride * i + remainder, or NULL if no tap fits it. */
-static GNode *piece(Graph *g, const ComputeSpec *spec, const Split *split, int64_t remainder) {
-    int64_t s = split->stride, out_extent = graph_index_extent(g, spec->out[split->out]),
-            red_extent = graph_index_extent(g, spec->red[split->red]);
+static GNode *strided_piece(Graph *g, const ComputeSpec *spec, const Split *split,
+                            int64_t remainder) {
+    int64_t s = split->stride;
+    int64_t out_extent = graph_index_extent(g, spec->out[split->out]);
+    int64_t red_extent = graph_index_extent(g, spec->red[split->red]);
     int64_t first = gx_floor_mod(-split->red_sign * (remainder + split->shift), s);
-    int64_t rows = (out_extent - remainder + s - 1) / s, taps = (red_extent - first + s - 1) / s;
+    int64_t rows = (out_extent - remainder + s - 1) / s;
+    int64_t taps = (red_extent - first + s - 1) / s;
     if (rows <= 0 || taps <= 0) return NULL;
-    const GExpr *row = graph_fresh_index(g, rows), *tap = graph_fresh_index(g, taps);
+    const GExpr *row = graph_fresh_index(g, rows);
+    const GExpr *tap = graph_fresh_index(g, taps);
     const GExpr *from[2] = {spec->out[split->out], spec->red[split->red]};
     const GExpr *to[2] = {gx2(g, G_ADD, gx2(g, G_MUL, row, gx_int(g, s)), gx_int(g, remainder)),
                           gx2(g, G_ADD, gx2(g, G_MUL, tap, gx_int(g, s)), gx_int(g, first))};
@@ -146,12 +151,13 @@ static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split 
         whole.out[i] = graph_fresh_index(g, node->shape[i]);
     whole.name = spec->name;
     whole.span = spec->span;
-    const GExpr *at = whole.out[split->out], *by = gx_int(g, split->stride);
+    const GExpr *at = whole.out[split->out];
+    const GExpr *by = gx_int(g, split->stride);
     const GExpr *indices[GRAPH_MAX_RANK];
     memcpy(indices, whole.out, sizeof indices);
     indices[split->out] = gx2(g, G_FLOORDIV, at, by);
     for (int64_t remainder = split->stride - 1; remainder >= 0; remainder--) {
-        GNode *part = piece(g, spec, split, remainder);
+        GNode *part = strided_piece(g, spec, split, remainder);
         if (part) part = contract_node(g, part);
         /* The last pieces may be a row shorter. The read stays inside, because only rows of this
          * remainder use it. */
@@ -169,7 +175,7 @@ typedef struct Rows {
     int64_t low[GRAPH_MAX_RANK], high[GRAPH_MAX_RANK]; /* by output index: low <= index < high */
 } Rows;
 
-static bool is_whole(const GExpr *e) {
+static bool is_int_const(const GExpr *e) {
     return e->op == G_CONST && e->type == GT_INT;
 }
 
@@ -195,13 +201,13 @@ static const GExpr *without_rows(void *context, Graph *g, const GExpr *guard) {
     const int64_t more = guard->op == G_LE ? 1 : 0;
     int64_t shift;
     const int below = row_of(taken->spec, guard->args[0], &shift);
-    if (below >= 0 && is_whole(guard->args[1])) { /* a guard such as row + shift < c */
+    if (below >= 0 && is_int_const(guard->args[1])) { /* a guard such as row + shift < c */
         const int64_t high = guard->args[1]->integer + more - shift;
         if (high < rows->high[below]) rows->high[below] = high;
         return NULL;
     }
     const int above = row_of(taken->spec, guard->args[1], &shift);
-    if (above >= 0 && is_whole(guard->args[0])) { /* a guard such as c < row + shift */
+    if (above >= 0 && is_int_const(guard->args[0])) { /* a guard such as c < row + shift */
         const int64_t low = guard->args[0]->integer + 1 - more - shift;
         if (low > rows->low[above]) rows->low[above] = low;
         return NULL;
@@ -217,18 +223,20 @@ static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
         rows.low[i] = 0;
         rows.high[i] = graph_index_extent(g, spec->out[i]);
     }
-    ComputeSpec some = *spec, all;
+    ComputeSpec some = *spec;
+    ComputeSpec all;
     RowsTaken taken = {spec, &rows};
     some.guard = guard_keep(g, spec->guard, without_rows, &taken);
     memset(&all, 0, sizeof all);
     all.out_rank = spec->out_rank;
     all.name = spec->name;
     all.span = spec->span;
-    const GExpr *row[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    const GExpr *row[GRAPH_MAX_RANK];
+    const GExpr *at[GRAPH_MAX_RANK];
     bool fewer = false;
     for (int i = 0; i < spec->out_rank; i++) {
-        const int64_t extent = graph_index_extent(g, spec->out[i]),
-                      count = rows.high[i] - rows.low[i];
+        const int64_t extent = graph_index_extent(g, spec->out[i]);
+        const int64_t count = rows.high[i] - rows.low[i];
         if (count <= 0) return NULL;
         fewer |= count < extent;
         some.out[i] = graph_fresh_index(g, count);
@@ -290,10 +298,12 @@ static const GExpr *padded(Graph *g, const ComputeSpec *spec, const GExpr *load)
     GNode *t = load->tensor;
     ComputeSpec copy;
     memset(&copy, 0, sizeof copy);
-    const GExpr *inside[GRAPH_MAX_RANK], *outside[GRAPH_MAX_RANK];
+    const GExpr *inside[GRAPH_MAX_RANK];
+    const GExpr *outside[GRAPH_MAX_RANK];
     copy.out_rank = t->rank;
     for (int i = 0; i < t->rank; i++) {
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         if (!gx_range(g, load->args[i], NULL, &low, &high)) return NULL;
         if (low >= 0) low = 0;
         if (high < t->shape[i]) high = t->shape[i] - 1;
@@ -324,11 +334,13 @@ static bool is_affine(const GExpr *load) {
 static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
     ComputeSpec spec;
     graph_open(g, node, &spec);
-    const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
+    const GExpr *a = spec.value->args[0];
+    const GExpr *b = spec.value->args[1];
     if (spec.guard || spec.value->op != G_MUL || a->op != G_LOAD || b->op != G_LOAD ||
         a->has_else == b->has_else)
         return node;
-    const GExpr *framed = a->has_else ? a : b, *whole = a->has_else ? b : a;
+    const GExpr *framed = a->has_else ? a : b;
+    const GExpr *whole = a->has_else ? b : a;
     if (!product_is_thin(p) ||
         SMALLER_COPY * graph_element_count(framed->tensor) > graph_element_count(whole->tensor))
         return node;
@@ -354,7 +366,8 @@ static GNode *contract_node(Graph *g, GNode *node) {
         return node;
     Split split;
     if (find_split(&spec, spec.guard, &split)) return split_by_remainder(g, &spec, &split, node);
-    const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
+    const GExpr *a = spec.value->args[0];
+    const GExpr *b = spec.value->args[1];
     if (!is_affine(a) || !is_affine(b) || a->type != GT_REAL || b->type != GT_REAL) return node;
     KeptReads kept = {.read = {a, b}};
     if (!guard_all(spec.guard, keeps_one_inside, &kept)) return node;

@@ -13,9 +13,6 @@
 
 typedef const GExpr *(*Rule)(Graph *g, const GExpr *e, int i);
 
-static const GExpr *real(Graph *g, double value) {
-    return gx_real(g, value);
-}
 static const GExpr *mul(Graph *g, const GExpr *a, const GExpr *b) {
     return gx2(g, G_MUL, a, b);
 }
@@ -32,56 +29,57 @@ static const GExpr *d_none(Graph *g, const GExpr *e, int i) {
 }
 static const GExpr *d_add(Graph *g, const GExpr *e, int i) {
     (void)e, (void)i;
-    return real(g, 1);
+    return gx_real(g, 1);
 }
 static const GExpr *d_sub(Graph *g, const GExpr *e, int i) {
     (void)e;
-    return real(g, i ? -1 : 1);
+    return gx_real(g, i ? -1 : 1);
 }
 static const GExpr *d_mul(Graph *g, const GExpr *e, int i) {
     (void)g;
     return e->args[1 - i];
 }
 static const GExpr *d_div(Graph *g, const GExpr *e, int i) {
-    if (i == 0) return quotient(g, real(g, 1), e->args[1]);
+    if (i == 0) return quotient(g, gx_real(g, 1), e->args[1]);
     return gx1(g, G_NEG, quotient(g, e, e->args[1]));
 }
 static const GExpr *d_neg(Graph *g, const GExpr *e, int i) {
     (void)e, (void)i;
-    return real(g, -1);
+    return gx_real(g, -1);
 }
 /* Returns the slope, or 0 at 0 if it would be infinite there. The root of 0 has slope 0, as in
  * norm. The gradient of a distance of equal rows is then 0, and not the NaN of 0 times infinity. */
 static const GExpr *unless_zero(Graph *g, const GExpr *x, const GExpr *slope) {
-    return gx_select(g, gx2(g, G_EQ, x, real(g, 0)), real(g, 0), slope);
+    return gx_select(g, gx2(g, G_EQ, x, gx_real(g, 0)), gx_real(g, 0), slope);
 }
 /* The slope of a log, which is 0 for the log of 0, too: the value is -inf then, which a finite
  * result weighs by 0 if at all. */
 static const GExpr *d_log(Graph *g, const GExpr *e, int i) {
     (void)i;
-    return unless_zero(g, e->args[0], quotient(g, real(g, 1), e->args[0]));
+    return unless_zero(g, e->args[0], quotient(g, gx_real(g, 1), e->args[0]));
 }
 static const GExpr *d_log1p(Graph *g, const GExpr *e, int i) {
     (void)i;
-    const GExpr *x = gx2(g, G_ADD, real(g, 1), e->args[0]);
-    return unless_zero(g, x, quotient(g, real(g, 1), x));
+    const GExpr *x = gx2(g, G_ADD, gx_real(g, 1), e->args[0]);
+    return unless_zero(g, x, quotient(g, gx_real(g, 1), x));
 }
 /* At 0 a power below 1 has an infinite slope, and so has the log behind the slope by the
  * exponent. */
 static const GExpr *d_pow(Graph *g, const GExpr *e, int i) {
-    const GExpr *x = e->args[0], *power = e->args[1];
+    const GExpr *x = e->args[0];
+    const GExpr *power = e->args[1];
     if (i == 1) return unless_zero(g, x, mul(g, e, gx1(g, G_LOG, x)));
-    const GExpr *slope = mul(g, power, gx2(g, G_POW, x, sub(g, power, real(g, 1))));
-    return gx_select(g, gx2(g, G_LT, power, real(g, 1)), unless_zero(g, x, slope), slope);
+    const GExpr *slope = mul(g, power, gx2(g, G_POW, x, sub(g, power, gx_real(g, 1))));
+    return gx_select(g, gx2(g, G_LT, power, gx_real(g, 1)), unless_zero(g, x, slope), slope);
 }
 /* A tie goes to the first argument, whole. */
 static const GExpr *d_max(Graph *g, const GExpr *e, int i) {
     const GExpr *second = gx2(g, G_LT, e->args[0], e->args[1]);
-    return gx_select(g, second, real(g, i ? 1 : 0), real(g, i ? 0 : 1));
+    return gx_select(g, second, gx_real(g, i ? 1 : 0), gx_real(g, i ? 0 : 1));
 }
 static const GExpr *d_min(Graph *g, const GExpr *e, int i) {
     const GExpr *second = gx2(g, G_LT, e->args[1], e->args[0]);
-    return gx_select(g, second, real(g, i ? 1 : 0), real(g, i ? 0 : 1));
+    return gx_select(g, second, gx_real(g, i ? 1 : 0), gx_real(g, i ? 0 : 1));
 }
 static const GExpr *d_exp(Graph *g, const GExpr *e, int i) {
     (void)g, (void)i;
@@ -93,7 +91,7 @@ static const GExpr *d_expm1(Graph *g, const GExpr *e, int i) {
 }
 static const GExpr *d_sqrt(Graph *g, const GExpr *e, int i) {
     (void)i;
-    return unless_zero(g, e, quotient(g, real(g, 0.5), e));
+    return unless_zero(g, e, quotient(g, gx_real(g, 0.5), e));
 }
 static const GExpr *d_root(Graph *g, const GExpr *e, int i) {
     (void)g;
@@ -101,7 +99,7 @@ static const GExpr *d_root(Graph *g, const GExpr *e, int i) {
 }
 static const GExpr *d_rsqrt(Graph *g, const GExpr *e, int i) {
     (void)i;
-    return mul(g, real(g, -0.5), quotient(g, e, e->args[0]));
+    return mul(g, gx_real(g, -0.5), quotient(g, e, e->args[0]));
 }
 /* 1 - e^2 would be 0, or rounding alone, where the function is close to 1 in size. With s the
  * logistic function of -2 |x|, which is at most one half, the slope is 4 s (1 - s) to the last
@@ -109,8 +107,8 @@ static const GExpr *d_rsqrt(Graph *g, const GExpr *e, int i) {
 static const GExpr *d_tanh(Graph *g, const GExpr *e, int i) {
     (void)i;
     const GExpr *size = gx1(g, G_ABS, e->args[0]);
-    const GExpr *s = gx1(g, G_SIGMOID, mul(g, real(g, -2), size));
-    return mul(g, real(g, 4), mul(g, s, sub(g, real(g, 1), s)));
+    const GExpr *s = gx1(g, G_SIGMOID, mul(g, gx_real(g, -2), size));
+    return mul(g, gx_real(g, 4), mul(g, s, sub(g, gx_real(g, 1), s)));
 }
 /* Avoids e (1 - e), which would be 0 where the function is close to 1. */
 static const GExpr *d_sigmoid(Graph *g, const GExpr *e, int i) {
@@ -124,7 +122,7 @@ static const GExpr *d_softplus(Graph *g, const GExpr *e, int i) {
 static const GExpr *d_erf(Graph *g, const GExpr *e, int i) {
     (void)i;
     const GExpr *square = mul(g, e->args[0], e->args[0]);
-    return mul(g, real(g, 1.12837916709551257390), gx1(g, G_EXP, gx1(g, G_NEG, square)));
+    return mul(g, gx_real(g, 1.12837916709551257390), gx1(g, G_EXP, gx1(g, G_NEG, square)));
 }
 static const GExpr *d_sin(Graph *g, const GExpr *e, int i) {
     (void)i;
@@ -141,7 +139,7 @@ static const GExpr *d_abs(Graph *g, const GExpr *e, int i) {
 /* Taken apart in derivative_by_load, which keeps the select around the slopes of its arms. */
 static const GExpr *d_select(Graph *g, const GExpr *e, int i) {
     if (i == 0) return NULL;
-    return gx_select(g, e->args[0], real(g, i == 1), real(g, i == 2));
+    return gx_select(g, e->args[0], gx_real(g, i == 1), gx_real(g, i == 2));
 }
 
 static const Rule rules[G_OP_COUNT] = {
@@ -183,7 +181,7 @@ static const GExpr *by_arms(ByLoad *d, const GExpr *e) {
     const GExpr *a = by_load(d, e->args[1]);
     const GExpr *b = by_load(d, e->args[2]);
     if (!a && !b) return NULL;
-    return gx_select(d->g, e->args[0], a ? a : real(d->g, 0), b ? b : real(d->g, 0));
+    return gx_select(d->g, e->args[0], a ? a : gx_real(d->g, 0), b ? b : gx_real(d->g, 0));
 }
 
 static const GExpr *by_arguments(ByLoad *d, const GExpr *e) {
@@ -210,12 +208,13 @@ const GExpr *derivative_read_is_inside(Graph *g, const GExpr *load) {
 /* Returns the slope of the `else`, where the read is outside its array. */
 static const GExpr *by_else(ByLoad *d, const GExpr *e) {
     const GExpr *slope = e->has_else ? by_load(d, e->args[e->arg_count - 1]) : NULL;
-    return slope ? gx_select(d->g, derivative_read_is_inside(d->g, e), real(d->g, 0), slope) : NULL;
+    return slope ? gx_select(d->g, derivative_read_is_inside(d->g, e), gx_real(d->g, 0), slope)
+                 : NULL;
 }
 
 /* An expression that is older than the load does not hold it (visit.h). */
 static const GExpr *by_load(ByLoad *d, const GExpr *e) {
-    if (e == d->load) return real(d->g, 1);
+    if (e == d->load) return gx_real(d->g, 1);
     if (e->id < d->load->id || e->type != GT_REAL || e->arg_count == 0) return NULL;
     if (e->op == G_RANDOM) return NULL;
     const ExprValue *known = expr_map_find(&d->known, e);

@@ -81,8 +81,10 @@ static const GExpr *product_of_others(Graph *g, const ComputeSpec *y) {
     int64_t places = 1;
     for (int i = 0; i < y->red_rank; i++)
         places *= graph_index_extent(g, y->red[i]);
-    const GExpr *place = graph_fresh_index(g, places), *rest = place;
-    const GExpr *at[GRAPH_MAX_RANK], *read[GRAPH_MAX_RANK];
+    const GExpr *place = graph_fresh_index(g, places);
+    const GExpr *rest = place;
+    const GExpr *at[GRAPH_MAX_RANK];
+    const GExpr *read[GRAPH_MAX_RANK];
     for (int i = y->red_rank - 1; i >= 0; i--) {
         const GExpr *extent = gx_int(g, graph_index_extent(g, y->red[i]));
         at[i] = i ? gx2(g, G_MOD, rest, extent) : rest;
@@ -146,7 +148,7 @@ static const GExpr *either(Graph *g, const GExpr *a, const GExpr *b) {
     return gx2(g, G_OR, a, b);
 }
 
-static const GExpr *reach_of(Reach *r, const GExpr *e);
+static const GExpr *slope_condition(Reach *r, const GExpr *e);
 
 static const GExpr *reach_new(Reach *r, const GExpr *e) {
     Graph *g = r->g;
@@ -155,23 +157,24 @@ static const GExpr *reach_new(Reach *r, const GExpr *e) {
     /* subscripts are ints and have no slope */
     if (e->op == G_LOAD && !e->has_else) return NULL;
     if (e->op == G_LOAD) {
-        found = reach_of(r, e->args[e->arg_count - 1]);
+        found = slope_condition(r, e->args[e->arg_count - 1]);
         return found ? gx_and(g, gx1(g, G_NOT, derivative_read_is_inside(g, e)), found) : NULL;
     }
     if (e->op == G_SELECT) {
-        const GExpr *then = reach_of(r, e->args[1]), *otherwise = reach_of(r, e->args[2]);
+        const GExpr *then = slope_condition(r, e->args[1]);
+        const GExpr *otherwise = slope_condition(r, e->args[2]);
         if (then) found = gx_and(g, e->args[0], then);
         if (otherwise) found = either(g, found, gx_and(g, gx1(g, G_NOT, e->args[0]), otherwise));
         return found;
     }
     for (int i = 0; i < e->arg_count; i++)
-        found = either(g, found, reach_of(r, e->args[i]));
+        found = either(g, found, slope_condition(r, e->args[i]));
     return found;
 }
 
 /* Returns the condition under which the value of `e` has a slope by the read, or NULL if it never
  * has. */
-static const GExpr *reach_of(Reach *r, const GExpr *e) {
+static const GExpr *slope_condition(Reach *r, const GExpr *e) {
     const ExprValue *known = expr_map_find(&r->known, e);
     if (known) return known->pointer;
     const GExpr *found = reach_new(r, e);
@@ -193,7 +196,8 @@ static bool may_stop(const void *context, const GExpr *e) {
  * -1 there, which is no place. `guard` is the condition of the read. */
 static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, const GExpr *guard,
                           const GExpr **out) {
-    bool stops[GRAPH_MAX_RANK], any = false;
+    bool stops[GRAPH_MAX_RANK];
+    bool any = false;
     for (int k = 0; k < load->tensor->rank; k++) {
         out[k] = load->args[k];
         stops[k] = expr_any(load->args[k], may_stop, &g);
@@ -202,7 +206,8 @@ static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, con
     if (!any) return;
     Reach r = {.g = g, .load = load};
     expr_map_open(&r.known);
-    const GExpr *reach = reach_of(&r, y->value), *made = reach ? gx_and(g, guard, reach) : guard;
+    const GExpr *reach = slope_condition(&r, y->value);
+    const GExpr *made = reach ? gx_and(g, guard, reach) : guard;
     expr_map_close(&r.known);
     for (int k = 0; made && k < load->tensor->rank; k++)
         if (stops[k]) out[k] = gx_select(g, made, load->args[k], gx_int(g, -1));
@@ -300,7 +305,9 @@ static void differentiate_node(Pass *p, GNode *node, GNode *gradient) {
 static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
     Graph *g = p->g;
     GNode *a = node->operands[0];
-    const GExpr *at[GRAPH_MAX_RANK], *row[GRAPH_MAX_RANK], *column[GRAPH_MAX_RANK];
+    const GExpr *at[GRAPH_MAX_RANK];
+    const GExpr *row[GRAPH_MAX_RANK];
+    const GExpr *column[GRAPH_MAX_RANK];
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     int last = a->rank - 1;
@@ -347,6 +354,20 @@ static VisitStep is_needed_read(void *context, const GExpr *e) {
                : VISIT_PAST;
 }
 
+/* Notes the nodes that a gradient goes through on its way to one of those that are asked for. */
+static void note_needed(Pass *p, GNode *const *nodes, GNode *const *wrt, int count) {
+    for (int i = 0; i < count; i++) {
+        int at = position_of(p, wrt[i]);
+        if (at >= 0) p->of[at].needed = true;
+    }
+    for (int i = 0; i < p->count; i++) {
+        if (nodes[i]->kind == GN_COMPUTE && nodes[i]->type == GT_REAL)
+            p->of[i].needed |= expr_visit(nodes[i]->value, is_needed_read, p);
+        else if (nodes[i]->kind == GN_CALL)
+            p->of[i].needed = call_needed(p, nodes[i]);
+    }
+}
+
 void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNode **grads) {
     assert(loss->rank == 0 && loss->type == GT_REAL && count >= 0);
     Pass pass = {.g = g, .count = g->nodes.count, .ids = graph_node_ids(g)};
@@ -357,16 +378,7 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
         nodes[i] = g->nodes.items[i];
         pass.places[nodes[i]->id] = i + 1;
     }
-    for (int i = 0; i < count; i++) {
-        int at = position_of(&pass, wrt[i]);
-        if (at >= 0) pass.of[at].needed = true;
-    }
-    for (int i = 0; i < pass.count; i++) {
-        if (nodes[i]->kind == GN_COMPUTE && nodes[i]->type == GT_REAL) {
-            pass.of[i].needed |= expr_visit(nodes[i]->value, is_needed_read, &pass);
-        } else if (nodes[i]->kind == GN_CALL)
-            pass.of[i].needed = call_needed(&pass, nodes[i]);
-    }
+    note_needed(&pass, nodes, wrt, count);
     int root = position_of(&pass, loss);
     if (root >= 0) {
         ComputeSpec one;

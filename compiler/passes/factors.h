@@ -6,7 +6,8 @@
 
 /* The product of the factors on either side. NULL: the product is 1. */
 typedef struct Factors {
-    const GExpr *taken, *rest;
+    const GExpr *taken;
+    const GExpr *rest;
 } Factors;
 
 /* Takes a product or quotient apart, down to factors for which `takes` is true and to factors that

@@ -25,19 +25,18 @@
 
 #include <string.h>
 
-enum { CHEAP = 8, MOST_ANEW = 8, MOST_OPERATIONS = 160, MOST_OPERANDS = 24, MOST_IN_KERNEL = 48 };
+enum {
+    CHEAP = 8,
+    MOST_ANEW = 8,
+    MOST_OPERATIONS = 160,
+    MOST_OPERANDS = 24,
+    MOST_IN_KERNEL = 48,
+};
 
 /* ---- what a node costs ----------------------------------------------------------------------- */
 
-static int64_t elements(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++)
-        count *= n->shape[i];
-    return count;
-}
-
 static int64_t points(const GNode *n) {
-    int64_t count = elements(n);
+    int64_t count = graph_element_count(n);
     for (int i = 0; i < n->red_rank; i++)
         count *= n->red_shape[i];
     /* A log-sum-exp goes over its terms twice. */
@@ -49,7 +48,8 @@ typedef struct Survey {
     ExprMap met; /* the parts that were visited; open only while the survey is made */
     ARRAY(const GExpr *) loads;
     ARRAY(GNode *) operands;
-    int cost, large_reads;
+    int cost;
+    int large_reads;
     /* The elements from which on an array counts as large: as many as the node's own. */
     int64_t large;
     bool depends; /* true if the expression depends on an index of the space */
@@ -66,7 +66,7 @@ static VisitStep survey_part(void *context, const GExpr *e) {
         known |= s->operands.items[i] == e->tensor;
     if (!known) array_push(s->arena, &s->operands, e->tensor);
     array_push(s->arena, &s->loads, e);
-    if (elements(e->tensor) >= s->large) s->large_reads++;
+    if (graph_element_count(e->tensor) >= s->large) s->large_reads++;
     for (int i = e->tensor->rank; i < e->arg_count; i++)
         expr_visit_rest(&s->met, e->args[i], survey_part, s);
     return VISIT_PAST;
@@ -82,7 +82,7 @@ static void survey(Graph *g, Survey *s, int count, const GExpr *const *exprs) {
 
 static void survey_node(Graph *g, Survey *s, const GNode *n) {
     memset(s, 0, sizeof *s);
-    s->large = elements(n) / 4 > 1 ? elements(n) / 4 : 2;
+    s->large = graph_element_count(n) / 4 > 1 ? graph_element_count(n) / 4 : 2;
     const GExpr *exprs[3] = {n->value, n->guard, n->active};
     survey(g, s, 3, exprs);
 }
@@ -178,7 +178,7 @@ static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNo
     if (uses->pinned || uses->items.count == 0 || s.cost > MOST_OPERATIONS ||
         s.operands.count > MOST_OPERANDS)
         return false;
-    const int64_t size = elements(now);
+    const int64_t size = graph_element_count(now);
     int reads = 0;
     for (int i = 0; i < uses->items.count; i++) {
         const Use *use = &uses->items.items[i];
@@ -225,7 +225,8 @@ static const GExpr *in_place_of_guarded(Graph *g, const GExpr *load, const GNode
     const GExpr *inside = NULL;
     for (int i = 0; i < node->rank; i++) {
         if (expr_reads(load->args[i])) return NULL;
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         bool known = gx_range(g, load->args[i], NULL, &low, &high);
         if (!known || low < 0)
             inside = gx_and(g, inside, gx2(g, G_LE, gx_int(g, 0), load->args[i]));
@@ -301,7 +302,7 @@ typedef struct Known {
 static VisitStep is_new_read(void *context, const GExpr *e) {
     const Known *k = context;
     if (e->op != G_LOAD) return VISIT_INSIDE;
-    bool known = elements(e->tensor) < k->large;
+    bool known = graph_element_count(e->tensor) < k->large;
     for (int i = 0; !known && i < k->survey->loads.count; i++)
         known = k->survey->loads.items[i] == e;
     return known ? VISIT_PAST : VISIT_END;
@@ -325,7 +326,8 @@ static const GExpr *compute_anew(void *context, Graph *g, const GExpr *e) {
         return e;
     Survey s;
     survey_node(g, &s, e->tensor);
-    if (elements(e->tensor) < anew->large || s.cost > CHEAP || s.operands.count > MOST_ANEW)
+    if (graph_element_count(e->tensor) < anew->large || s.cost > CHEAP ||
+        s.operands.count > MOST_ANEW)
         return e;
     const GExpr *value = in_place_of(g, e, e->tensor);
     return value && reads_known(anew->reads, value, anew->large) ? value : e;

@@ -62,7 +62,7 @@ static bool is_draw(const void *context, const GExpr *e) {
 
 /* Orders the indices as the node has them, so that its innermost loop walks along what was taken
  * out. */
-static void put_in_order(const Hoist *h, const GExpr **indices, int count) {
+static void order_indices(const Hoist *h, const GExpr **indices, int count) {
     int done = 0;
     for (int i = 0; i < h->spec->out_rank + h->spec->red_rank; i++) {
         const GExpr *own =
@@ -80,7 +80,7 @@ static const GExpr *as_node(Graph *g, Hoist *h, const GExpr *e) {
     int count;
     int64_t size = space_of(g, e, indices, &count);
     if (size == 0 || size * FEWER > points(h->node) || expr_any(e, is_draw, NULL)) return NULL;
-    put_in_order(h, indices, count);
+    order_indices(h, indices, count);
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = count;

@@ -13,7 +13,10 @@
 
 #include <string.h>
 
-enum { FEWEST_AXES = 3, FEW_CHANNELS = 8 };
+enum {
+    FEWEST_AXES = 3,
+    FEW_CHANNELS = 8,
+};
 
 typedef struct Layout {
     uint32_t count;
@@ -30,7 +33,7 @@ static uint32_t leader_of(Layout *l, uint32_t id) {
     return id;
 }
 
-static void join(Layout *l, uint32_t a, uint32_t b) {
+static void join_groups(Layout *l, uint32_t a, uint32_t b) {
     a = leader_of(l, a);
     b = leader_of(l, b);
     if (a == b) return;
@@ -60,7 +63,7 @@ static VisitStep join_read(void *context, const GExpr *e) {
     const Join *j = context;
     bool joins =
         e->op == G_LOAD && e->tensor->rank >= FEWEST_AXES && reads_its_own_element(j->node, e);
-    if (joins) join(j->layout, j->node->id, e->tensor->id);
+    if (joins) join_groups(j->layout, j->node->id, e->tensor->id);
     return VISIT_INSIDE;
 }
 
@@ -101,7 +104,8 @@ static void vote_product(Layout *l, const GNode *node, const Product *p) {
      * weights walks them along m; the samples are the other way round. So each gets half a vote,
      * and whatever else is computed with `a` decides. With few channels there is nothing to choose:
      * images keep their rows, along which they are read and augmented. */
-    int along_k = plain_axis(p->a, p->k, p->k_count), along_m = plain_axis(p->a, p->m, p->m_count);
+    int along_k = plain_axis(p->a, p->k, p->k_count);
+    int along_m = plain_axis(p->a, p->m, p->m_count);
     if (along_k < 0 || along_m < 0) return;
     /* Samples are an earlier axis than channels. */
     const int channels = along_k > along_m ? along_k : along_m;

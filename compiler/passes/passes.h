@@ -5,7 +5,12 @@
 
 #include "compiler/graph/properties.h"
 
-typedef enum { PASS_before, PASS_gradient, PASS_after, PASS_plan } PassStage;
+typedef enum {
+    PASS_before,
+    PASS_gradient,
+    PASS_after,
+    PASS_plan,
+} PassStage;
 
 typedef struct PassRow {
     const char *name;

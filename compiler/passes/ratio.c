@@ -6,7 +6,10 @@
 
 #include <math.h>
 
-enum { MOST_FACTORS = 12, MOST_TERMS = 12 };
+enum {
+    MOST_FACTORS = 12,
+    MOST_TERMS = 12,
+};
 
 /* f(u) / u by powers of u, or of u^2; good to 1e-12 where |u| is below the bound. */
 typedef struct Series {
@@ -58,8 +61,10 @@ bool log_ratio_may_be(const Graph *g) {
 
 /* A product of factors, over others. */
 typedef struct Factors {
-    const GExpr *over[MOST_FACTORS], *under[MOST_FACTORS];
-    int over_count, under_count;
+    const GExpr *over[MOST_FACTORS];
+    const GExpr *under[MOST_FACTORS];
+    int over_count;
+    int under_count;
     /* True if the divisor was NaN where a product in it vanishes (lower/vanish.c). */
     bool is_guarded;
 } Factors;
@@ -90,13 +95,13 @@ static bool factors_of(Logs *l, const GExpr *read, bool divides, Factors *f) {
                    : add_factor(f->over, &f->over_count, e);
 }
 
-static int place_of(const GExpr *const *factors, int count, const GExpr *e) {
+static int find_factor(const GExpr *const *factors, int count, const GExpr *e) {
     for (int i = 0; i < count; i++)
         if (factors[i] == e) return i;
     return -1;
 }
 
-static void drop(const GExpr **factors, int *count, int place) {
+static void drop_factor(const GExpr **factors, int *count, int place) {
     factors[place] = factors[--*count];
 }
 
@@ -107,9 +112,9 @@ static const GExpr *product_of(Graph *g, const GExpr *const *factors, int count)
     return product;
 }
 
-static const GExpr *put_together(Graph *g, const Factors *f) {
-    const GExpr *over = product_of(g, f->over, f->over_count),
-                *under = product_of(g, f->under, f->under_count);
+static const GExpr *quotient_of(Graph *g, const Factors *f) {
+    const GExpr *over = product_of(g, f->over, f->over_count);
+    const GExpr *under = product_of(g, f->under, f->under_count);
     if (!over) over = gx_real(g, 1);
     return under ? gx2(g, G_DIV, over, under) : over;
 }
@@ -127,19 +132,20 @@ static const GExpr *ratio(Graph *g, const Series *s, const GExpr *f, const GExpr
 
 /* Puts f(u) / u in place of f(u) over a factor of u, for one factor of the product. False: it has
  * none such. */
-static bool join(Logs *l, Factors *f, int place) {
+static bool take_ratio(Logs *l, Factors *f, int place) {
     const Series *s = series_of(f->over[place]->op);
     Factors u = {.over_count = 0};
     if (!s) return false;
-    const GExpr *function = f->over[place], *argument = function->args[0];
+    const GExpr *function = f->over[place];
+    const GExpr *argument = function->args[0];
     if (!factors_of(l, argument, false, &u)) return false;
     for (int i = 0; i < u.over_count; i++) {
-        const int under = place_of(f->under, f->under_count, u.over[i]);
+        const int under = find_factor(f->under, f->under_count, u.over[i]);
         if (under < 0 || u.over[i]->op == G_CONST) continue;
-        drop(f->under, &f->under_count, under);
-        drop(u.over, &u.over_count, i);
+        drop_factor(f->under, &f->under_count, under);
+        drop_factor(u.over, &u.over_count, i);
         f->over[place] =
-            gx2(l->g, G_MUL, ratio(l->g, s, function, argument), put_together(l->g, &u));
+            gx2(l->g, G_MUL, ratio(l->g, s, function, argument), quotient_of(l->g, &u));
         return true;
     }
     return false;
@@ -150,7 +156,7 @@ const GExpr *log_ratio(Logs *l, const GExpr *quotient) {
     if (!factors_of(l, quotient, false, &f) || !f.under_count) return NULL;
     bool joined = false;
     for (int i = 0; i < f.over_count; i++)
-        joined |= join(l, &f, i);
+        joined |= take_ratio(l, &f, i);
     if (!joined || (f.is_guarded && f.under_count)) return NULL;
-    return put_together(l->g, &f);
+    return quotient_of(l->g, &f);
 }

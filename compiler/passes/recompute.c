@@ -35,7 +35,8 @@ typedef struct Recompute {
 
 static void add_read(Recompute *r, int reader, const GNode *tensor) {
     int at = r->position[tensor->id];
-    Array *a = &r->arrays[reader], *b = &r->arrays[at];
+    Array *a = &r->arrays[reader];
+    Array *b = &r->arrays[at];
     /* A streamed array is made where it is used, so its operands are read there. */
     if (tensor->streamed) {
         for (int i = 0; i < b->operands.count; i++) {
@@ -64,13 +65,13 @@ static VisitStep note_read(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
-static void keep(Recompute *r, const GNode *n) {
+static void keep_array(Recompute *r, const GNode *n) {
     Array *a = &r->arrays[r->position[n->id]];
     a->stays = true;
     array_push(r->g->arena, &a->uses, r->count); /* the array lives to the end */
 }
 
-static void survey(Recompute *r) {
+static void survey_arrays(Recompute *r) {
     Graph *g = r->g;
     for (int i = 0; i < r->count; i++) {
         GNode *n = g->nodes.items[i];
@@ -89,10 +90,10 @@ static void survey(Recompute *r) {
         a->stays |= reader.of_streamed;
     }
     for (int i = 0; i < g->outputs.count; i++)
-        keep(r, g->outputs.items[i].node);
+        keep_array(r, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
-        keep(r, g->commits.items[i].value);
-        if (g->commits.items[i].rows) keep(r, g->commits.items[i].rows);
+        keep_array(r, g->commits.items[i].value);
+        if (g->commits.items[i].rows) keep_array(r, g->commits.items[i].rows);
     }
 }
 
@@ -114,22 +115,22 @@ static int first_behind(const Array *a, int at) {
     return first;
 }
 
-static void fill(Recompute *r, int from, int to, int64_t bytes) {
+static void occupy(Recompute *r, int from, int to, int64_t bytes) {
     r->full[from] += bytes;
     r->full[to + 1] -= bytes;
 }
 
 /* The fullest position. */
-static int measure(Recompute *r) {
+static int fullest_position(Recompute *r) {
     int fullest = 0;
     /* The loop first sums the changes at each position, and then the bytes that are alive. */
     memset(r->full, 0, sizeof *r->full * (size_t)(r->count + 2));
     for (int i = 0; i < r->count; i++) {
         const Array *a = &r->arrays[i];
         if (!a->bytes) continue;
-        fill(r, i, last_until(a, i, a->cut < 0 ? r->count : a->cut), a->bytes);
+        occupy(r, i, last_until(a, i, a->cut < 0 ? r->count : a->cut), a->bytes);
         int again = a->cut < 0 ? -1 : first_behind(a, a->cut);
-        if (again >= 0) fill(r, again, last_until(a, again, r->count), a->bytes);
+        if (again >= 0) occupy(r, again, last_until(a, again, r->count), a->bytes);
     }
     for (int i = 0; i <= r->count; i++) {
         if (i) r->full[i] += r->full[i - 1];
@@ -174,7 +175,7 @@ static int best_at(const Recompute *r, int at, bool elementwise) {
     return best;
 }
 
-static void drop(Recompute *r, int number, int at) {
+static void drop_array(Recompute *r, int number, int at) {
     Array *a = &r->arrays[number];
     a->cut = at - 1;
     int again = first_behind(a, a->cut);
@@ -182,7 +183,7 @@ static void drop(Recompute *r, int number, int at) {
         array_push(r->g->arena, &r->arrays[a->operands.items[i]].uses, again);
 }
 
-static void undo(Recompute *r, int number) {
+static void undo_cut(Recompute *r, int number) {
     Array *a = &r->arrays[number];
     a->cut = -1;
     a->stays = true;
@@ -190,18 +191,18 @@ static void undo(Recompute *r, int number) {
         r->arrays[a->operands.items[i]].uses.count--;
 }
 
-static void choose(Recompute *r, int64_t allowed) {
-    int at = measure(r);
+static void choose_cuts(Recompute *r, int64_t allowed) {
+    int at = fullest_position(r);
     for (int tries = 0; tries < MOST_TRIES && r->full[at] > allowed; tries++) {
         int64_t before = r->full[at];
         int best = best_at(r, at, true);
         if (best < 0) best = best_at(r, at, false);
         if (best < 0) return;
-        drop(r, best, at);
-        at = measure(r);
+        drop_array(r, best, at);
+        at = fullest_position(r);
         if (r->full[at] <= before) continue;
-        undo(r, best); /* the peak would be higher at another position */
-        at = measure(r);
+        undo_cut(r, best); /* the peak would be higher at another position */
+        at = fullest_position(r);
     }
 }
 
@@ -245,7 +246,7 @@ static GNode *read_at(Renew *w, int number, int at) {
     return w->copies[number];
 }
 
-static void rebuild(Recompute *r) {
+static void rebuild_graph(Recompute *r) {
     Graph *g = r->g;
     Renew w = {r, arena_array(g->arena, GNode *, r->count + 1),
                arena_array(g->arena, GNode *, r->count + 1), 0};
@@ -285,10 +286,10 @@ void pass_recompute(Graph *g) {
     r.full = arena_array(g->arena, int64_t, r.count + 2);
     for (int i = 0; i < r.count; i++)
         r.position[g->nodes.items[i]->id] = i;
-    survey(&r);
-    choose(&r, g->settings.kept_bytes);
+    survey_arrays(&r);
+    choose_cuts(&r, g->settings.kept_bytes);
     for (int i = 0; i < r.count; i++)
         if (r.arrays[i].cut >= 0)
             array_push(g->arena, &g->again, ((GAgain){r.arrays[i].node->span, r.arrays[i].bytes}));
-    if (g->again.count) rebuild(&r);
+    if (g->again.count) rebuild_graph(&r);
 }

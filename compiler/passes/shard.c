@@ -109,10 +109,10 @@ static int64_t bytes_of_rows(Sharding *s, const GNode *n) {
 
 /* True if a tree is worth it. A tree sends the result twice. Without one, all terms are sent to all
  * ranks, and each does the whole sum. */
-static bool is_worth_it(Sharding *s, const GNode *n) {
+static bool is_worth_cutting(Sharding *s, const GNode *n) {
     if (s->g->settings.cut_always) return true;
-    const int64_t bytes = bytes_of_rows(s, n),
-                  work = graph_element_count(n) * node_reduced_terms(n);
+    const int64_t bytes = bytes_of_rows(s, n);
+    const int64_t work = graph_element_count(n) * node_reduced_terms(n);
     return bytes >= FEWEST_BYTES && (2 * graph_bytes(n) <= bytes || work >= HEAVY);
 }
 
@@ -128,7 +128,8 @@ static int64_t leaves_of(Sharding *s, const GNode *n, int axis) {
     Product product;
     int64_t leaves = s->shards;
     if (!product_of(s->g->arena, n, &product)) return leaves;
-    const int64_t terms = node_reduced_terms(n), bytes = bytes_of_rows(s, n);
+    const int64_t terms = node_reduced_terms(n);
+    const int64_t bytes = bytes_of_rows(s, n);
     while (terms / leaves > LONGEST_LEAF && 2 * leaves <= MOST_SHORT &&
            graph_extent(n, axis) % (2 * leaves) == 0 && 4 * leaves * graph_bytes(n) <= bytes)
         leaves *= 2;
@@ -140,12 +141,12 @@ static int64_t leaves_of(Sharding *s, const GNode *n, int axis) {
 static GNode *leaf_node(Graph *g, const GNode *n, int axis, int64_t leaves) {
     ComputeSpec leaf;
     graph_open(g, n, &leaf);
-    const GExpr **sample = &leaf.red[axis - n->rank], *whole = *sample,
-                *shard = graph_fresh_index(g, leaves),
-                *inside = graph_fresh_index(g, graph_extent(n, axis) / leaves),
-                *index =
-                    gx2(g, G_ADD, gx2(g, G_MUL, shard, gx_int(g, graph_extent(n, axis) / leaves)),
-                        inside);
+    const GExpr **sample = &leaf.red[axis - n->rank];
+    const GExpr *whole = *sample;
+    const GExpr *shard = graph_fresh_index(g, leaves);
+    const GExpr *inside = graph_fresh_index(g, graph_extent(n, axis) / leaves);
+    const GExpr *index =
+        gx2(g, G_ADD, gx2(g, G_MUL, shard, gx_int(g, graph_extent(n, axis) / leaves)), inside);
     *sample = inside;
     leaf.value = gx_substitute(g, leaf.value, 1, &whole, &index);
     if (leaf.guard) leaf.guard = gx_substitute(g, leaf.guard, 1, &whole, &index);
@@ -158,7 +159,7 @@ static GNode *shard_node(void *context, Graph *g, GNode *n) {
     Sharding *s = context;
     if (!is_plain_sum(n) || is_made_by_rows(s, n)) return n;
     const int axis = axis_of_samples(s, n);
-    if (axis < 0 || !is_worth_it(s, n)) return n;
+    if (axis < 0 || !is_worth_cutting(s, n)) return n;
     const int64_t leaves = leaves_of(s, n, axis);
     const ShardSum tree = {{leaf_node(g, n, axis, leaves)}, 1, (int)leaves};
     ComputeSpec sum;
@@ -191,8 +192,10 @@ static bool is_tree(const Joining *j, const GExpr *e) {
 /* The sum of an element of one tree and the same element of another. */
 static bool adds_trees(const Joining *j, const GExpr *e) {
     if (e->op != G_ADD || !is_tree(j, e->args[0]) || !is_tree(j, e->args[1])) return false;
-    const GExpr *a = e->args[0], *b = e->args[1];
-    const ShardSum *x = &j->sums[a->tensor->id], *y = &j->sums[b->tensor->id];
+    const GExpr *a = e->args[0];
+    const GExpr *b = e->args[1];
+    const ShardSum *x = &j->sums[a->tensor->id];
+    const ShardSum *y = &j->sums[b->tensor->id];
     bool same = a->tensor != b->tensor && a->tensor->rank == b->tensor->rank && !a->has_else &&
                 !b->has_else && x->leaves == y->leaves &&
                 x->count + y->count <= COUPLET_MOST_ADDENDS;
@@ -210,7 +213,7 @@ static void note_alone(const Joining *j, const GExpr *e) {
     if (e && is_tree(j, e)) pair_with(j, e->tensor, e->tensor);
 }
 
-static VisitStep note_reads(void *context, const GExpr *e) {
+static VisitStep note_tree_reads(void *context, const GExpr *e) {
     const Joining *j = context;
     if (adds_trees(j, e)) {
         pair_with(j, e->args[0]->tensor, e->args[1]->tensor);
@@ -230,7 +233,7 @@ static void note_readers(Joining *j, const GNode *n) {
     const GExpr *const roots[] = {n->value, n->guard, n->active};
     for (int i = 0; n->kind == GN_COMPUTE && i < 3; i++) {
         note_alone(j, roots[i]);
-        expr_visit(roots[i], note_reads, j);
+        expr_visit(roots[i], note_tree_reads, j);
     }
     note_node(j, n->operand);
     for (int i = 0; n->kind == GN_CALL && i < n->operand_count; i++)
@@ -252,7 +255,8 @@ static bool find_pairs(Joining *j) {
     for (int i = 0; i < g->commits.count; i++)
         note_node(j, g->commits.items[i].value);
     for (int i = 0; i < g->nodes.count; i++) {
-        const GNode *n = g->nodes.items[i], *other = j->partner[n->id];
+        const GNode *n = g->nodes.items[i];
+        const GNode *other = j->partner[n->id];
         found |= other && other != n && j->partner[other->id] == n;
     }
     return found;
@@ -273,7 +277,8 @@ static GNode *joined_tree(const Joining *j, const GNode *a, const GNode *b) {
 static const GExpr *join_pair(void *context, Graph *g, const GExpr *e) {
     Joining *j = context;
     if (e->op != G_ADD || e->args[0]->op != G_LOAD || e->args[1]->op != G_LOAD) return e;
-    const GNode *a = e->args[0]->tensor, *b = e->args[1]->tensor;
+    const GNode *a = e->args[0]->tensor;
+    const GNode *b = e->args[1]->tensor;
     if (a->id >= j->known || b->id >= j->known || !adds_trees(j, e) || j->partner[a->id] != b ||
         j->partner[b->id] != a)
         return e;

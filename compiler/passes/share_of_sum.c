@@ -85,7 +85,9 @@ static bool constant_difference(const GExpr *a, const GExpr *b, int64_t *out) {
 /* a != b for every value of the indices; (x mod m) != b when x - b is a constant that m does not
  * divide and b is a remainder itself. */
 static bool always_differ(Graph *g, const GExpr *a, const GExpr *b) {
-    int64_t difference, low, high;
+    int64_t difference;
+    int64_t low;
+    int64_t high;
     if (constant_difference(a, b, &difference)) return difference != 0;
     if (b->op == G_MOD) {
         const GExpr *swap = a;
@@ -105,7 +107,8 @@ static bool always_true(void *context, const GExpr *e) {
 }
 
 static bool only_indices_of(Graph *g, const GExpr *e, const GExpr *const *args, int count) {
-    const GExpr *mine[GRAPH_MAX_FREE], *theirs[GRAPH_MAX_FREE];
+    const GExpr *mine[GRAPH_MAX_FREE];
+    const GExpr *theirs[GRAPH_MAX_FREE];
     int mine_count = gx_free_indices(g, e, mine);
     for (int i = 0; i < mine_count; i++) {
         bool there = false;
@@ -144,7 +147,9 @@ const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term) {
     const GExpr *place = log_place_of_term(l, load, term);
     if (!place || !only_indices_of(g, place, load->args, load->tensor->rank)) return NULL;
     ComputeSpec spec = *logs_opened(l, load->tensor);
-    int64_t low, high, extent = graph_index_extent(g, spec.red[0]);
+    int64_t low;
+    int64_t high;
+    int64_t extent = graph_index_extent(g, spec.red[0]);
     if (!gx_range(g, place, NULL, &low, &high) || low < 0 || high >= extent) return NULL;
     const GExpr *guard =
         spec.guard ? gx_substitute(g, spec.guard, spec.out_rank, spec.out, load->args) : NULL;
@@ -183,15 +188,18 @@ static bool is_plain_sum(const GExpr *e) {
 static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) {
     Graph *g = l->g;
     if (!is_plain_sum(load) || !is_plain_sum(part)) return NULL;
-    const GNode *all = load->tensor, *some = part->tensor;
+    const GNode *all = load->tensor;
+    const GNode *some = part->tensor;
     if (all->rank != some->rank || all->red_rank != some->red_rank || !some->guard) return NULL;
     if (memcmp(all->red_shape, some->red_shape, sizeof all->red_shape) != 0 ||
         memcmp(all->shape, some->shape, sizeof all->shape) != 0)
         return NULL;
     for (int i = 0; i < all->rank; i++)
         if (load->args[i] != part->args[i]) return NULL;
-    ComputeSpec a = *logs_opened(l, all), b = *logs_opened(l, some);
-    const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
+    ComputeSpec a = *logs_opened(l, all);
+    ComputeSpec b = *logs_opened(l, some);
+    const GExpr *from[2 * GRAPH_MAX_RANK];
+    const GExpr *to[2 * GRAPH_MAX_RANK];
     int count = 0;
     for (int i = 0; i < b.out_rank; i++, count++)
         from[count] = b.out[i], to[count] = a.out[i];
@@ -221,7 +229,8 @@ bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **re
 bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
                              const GExpr **rest) {
     Terms terms = {.count = 0};
-    const GExpr *n = log_value_behind(l, numerator), *left;
+    const GExpr *n = log_value_behind(l, numerator);
+    const GExpr *left;
     *rest = NULL;
     if (!addends(l, denominator, &terms)) return false;
     bool taken = false;
@@ -240,7 +249,8 @@ const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denomina
     Graph *g = l->g;
     const GExpr *rest;
     if (!log_take_out_of_addends(l, denominator, numerator, &rest) || !rest) return NULL;
-    LogForm of_n = log_form(l, log_value_behind(l, numerator)), of_rest = log_form(l, rest);
+    LogForm of_n = log_form(l, log_value_behind(l, numerator));
+    LogForm of_rest = log_form(l, rest);
     if (!of_n.positive || !of_rest.positive) return NULL;
     const GExpr *odds = gx2(g, G_SUB, log_of_form(l, &of_rest), log_of_form(l, &of_n));
     return gx1(g, G_NEG, gx1(g, G_SOFTPLUS, odds));

@@ -15,7 +15,8 @@
 
 /* The two parts whose sum a value is: the one that may be large and is exact, and the rest. */
 typedef struct Parts {
-    const GExpr *large, *rest;
+    const GExpr *large;
+    const GExpr *rest;
 } Parts;
 
 typedef struct Shift {
@@ -65,7 +66,7 @@ static const GExpr *finite_maximum(Graph *g, const ComputeSpec *terms, const GEx
 }
 
 /* Terms that have two parts themselves are compared by the large one. */
-static Parts *take_apart(Shift *s, Graph *g, const ComputeSpec *spec) {
+static Parts *split_sum(Shift *s, Graph *g, const ComputeSpec *spec) {
     Parts *p = arena_new_of(g->arena, Parts);
     ComputeSpec rest = *spec;
     const Parts *terms = parts_of(s, g, spec->value);
@@ -107,7 +108,7 @@ static bool parts_of_read(Shift *s, Graph *g, const GExpr *load, Parts *out) {
     while ((uint32_t)s->of.count <= n->id)
         array_push(g->arena, &s->of, NULL);
     if (!s->of.items[n->id]) {
-        const Parts *made_now = take_apart(s, g, logs_opened(s->logs, n));
+        const Parts *made_now = split_sum(s, g, logs_opened(s->logs, n));
         s->of.items[n->id] = made_now;
     }
     *out = read_parts(g, s->of.items[n->id], load);
@@ -122,7 +123,8 @@ static Parts parts_or_whole(const Parts *parts, Graph *g, const GExpr *e) {
 }
 
 static bool parts_of_choice(Shift *s, Graph *g, const GExpr *e, Parts *out) {
-    const Parts *then = parts_of(s, g, e->args[1]), *otherwise = parts_of(s, g, e->args[2]);
+    const Parts *then = parts_of(s, g, e->args[1]);
+    const Parts *otherwise = parts_of(s, g, e->args[2]);
     if (!then && !otherwise) return false;
     const Parts a = parts_or_whole(then, g, e->args[1]);
     const Parts b = parts_or_whole(otherwise, g, e->args[2]);
@@ -133,7 +135,8 @@ static bool parts_of_choice(Shift *s, Graph *g, const GExpr *e, Parts *out) {
 
 /* Recognises the log of weighted exponentials with a finite shift (logform.c). */
 static bool is_shifted_log(const GExpr *e) {
-    const GExpr *shift = e->args[0], *log = e->args[1];
+    const GExpr *shift = e->args[0];
+    const GExpr *log = e->args[1];
     const bool is_map = shift->op == G_LOAD && node_reduces(shift->tensor, GR_NONE);
     if (is_map) shift = shift->tensor->value;
     return log->op == G_LOG && shift->op == G_MAX && shift->args[1]->op == G_CONST;
@@ -142,7 +145,8 @@ static bool is_shifted_log(const GExpr *e) {
 /* Finds the parts of a sum. A plain value goes to the rest: mostly it is the number that a log
  * adds. */
 static bool parts_of_sum(Shift *s, Graph *g, const GExpr *e, Parts *out) {
-    const Parts *a = parts_of(s, g, e->args[0]), *b = parts_of(s, g, e->args[1]);
+    const Parts *a = parts_of(s, g, e->args[0]);
+    const Parts *b = parts_of(s, g, e->args[1]);
     if (!a && !b) {
         *out = (Parts){e->args[0], e->args[1]};
         return is_shifted_log(e);
@@ -167,7 +171,8 @@ static bool find_parts(Shift *s, Graph *g, const GExpr *e, Parts *out) {
 static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e) {
     const ExprValue *known = expr_map_find(&s->parts, e);
     if (known) return known->pointer;
-    Parts found, *kept = NULL;
+    Parts found;
+    Parts *kept = NULL;
     if (find_parts(s, g, e, &found)) {
         kept = arena_new_of(g->arena, Parts);
         *kept = found;
@@ -181,7 +186,8 @@ static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e) {
 /* Subtracts the large parts first, where they cancel. */
 static const GExpr *difference(Shift *s, Graph *g, const GExpr *a, const GExpr *b,
                                const GExpr *as_it_is) {
-    const Parts *x = parts_of(s, g, a), *y = parts_of(s, g, b);
+    const Parts *x = parts_of(s, g, a);
+    const Parts *y = parts_of(s, g, b);
     if (!x && !y) return as_it_is;
     const GExpr *large = gx2(g, G_SUB, x ? x->large : a, y ? y->large : b);
     if (!x) return gx2(g, G_SUB, large, y->rest);

@@ -23,9 +23,12 @@
 enum { MAX_FACTORS = 24 };
 
 typedef struct Factors {
-    const GExpr *inside[MAX_FACTORS], *outside[MAX_FACTORS];
-    bool inside_divides[MAX_FACTORS], outside_divides[MAX_FACTORS];
-    int inside_count, outside_count;
+    const GExpr *inside[MAX_FACTORS];
+    const GExpr *outside[MAX_FACTORS];
+    bool inside_divides[MAX_FACTORS];
+    bool outside_divides[MAX_FACTORS];
+    int inside_count;
+    int outside_count;
     bool negative;
 } Factors;
 
@@ -53,9 +56,10 @@ static bool take_apart(Graph *g, const ComputeSpec *spec, const GExpr *e, bool d
     return add_factor(f, e, divides, false);
 }
 
-static const GExpr *product(Graph *g, const GExpr *first, const GExpr *const *factors,
-                            const bool *divides, int count) {
-    const GExpr *over = NULL, *all = first;
+static const GExpr *product_of_factors(Graph *g, const GExpr *first, const GExpr *const *factors,
+                                       const bool *divides, int count) {
+    const GExpr *over = NULL;
+    const GExpr *all = first;
     for (int i = 0; i < count; i++) {
         if (divides[i])
             over = over ? gx2(g, G_MUL, over, factors[i]) : factors[i];
@@ -120,7 +124,8 @@ static GNode *hoist(Graph *g, GNode *node) {
     bool zero = sums_to_zero(g, &spec, &f);
     if (!zero && f.inside_count == 0) return node; /* the sum of a constant is left as it stands */
     if (!zero && f.outside_count == 0 && !f.negative) return node;
-    ComputeSpec inner = spec, outer;
+    ComputeSpec inner = spec;
+    ComputeSpec outer;
     memset(&outer, 0, sizeof outer);
     outer.out_rank = spec.out_rank;
     for (int i = 0; i < spec.out_rank; i++)
@@ -131,7 +136,7 @@ static GNode *hoist(Graph *g, GNode *node) {
         outer.value = gx_real(g, 0);
         return graph_compute(g, &outer);
     }
-    inner.value = product(g, NULL, f.inside, f.inside_divides, f.inside_count);
+    inner.value = product_of_factors(g, NULL, f.inside, f.inside_divides, f.inside_count);
     const GExpr *sum = gx_load(g, graph_compute(g, &inner), spec.out_rank, outer.out, NULL);
     const GExpr *factors[MAX_FACTORS];
     for (int i = 0; i < f.outside_count; i++)
@@ -163,7 +168,8 @@ static bool is_multiple_of(const GExpr *weight, const GExpr *e) {
 /* True if the condition holds only where some weight is 0, of which `multiple` is a multiple. */
 static bool is_zero_where(void *multiple, const GExpr *condition) {
     if (condition->op != G_EQ) return false;
-    const GExpr *a = condition->args[0], *b = condition->args[1];
+    const GExpr *a = condition->args[0];
+    const GExpr *b = condition->args[1];
     if (is_finite_number(a) && a->real == 0) return is_multiple_of(b, multiple);
     return is_finite_number(b) && b->real == 0 && is_multiple_of(a, multiple);
 }
@@ -171,7 +177,7 @@ static bool is_zero_where(void *multiple, const GExpr *condition) {
 /* The slope of a weighed log by the log is such a choice (weigh.c). Without it the gradient does
  * not wait for the log, which may be a sum over all pairs. A length stands for itself, once the
  * gradient is taken. */
-static const GExpr *plain(void *context, Graph *g, const GExpr *e) {
+static const GExpr *unweighed(void *context, Graph *g, const GExpr *e) {
     (void)context, (void)g;
     if (e->op == G_ROOT) return e->args[1];
     if (e->op != G_SELECT || !is_finite_number(e->args[1]) || e->args[1]->real != 0) return e;
@@ -181,7 +187,7 @@ static const GExpr *plain(void *context, Graph *g, const GExpr *e) {
 
 void pass_simplify(Graph *g) {
     graph_prune(g);
-    rewrite_nodes(g, plain, NULL, true);
+    rewrite_nodes(g, unweighed, NULL, true);
     graph_prune(g);
     rewrite_each(g, hoist);
     graph_prune(g);

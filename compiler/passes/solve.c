@@ -19,7 +19,7 @@ typedef struct Factor {
     int64_t factor;
 } Factor;
 
-static bool add_factor(void *context, const GExpr *addend, int64_t factor) {
+static bool add_to_factor(void *context, const GExpr *addend, int64_t factor) {
     Factor *f = context;
     if (addend == f->index) return !__builtin_add_overflow(f->factor, factor, &f->factor);
     return !expr_holds_any(addend, 1, &f->index);
@@ -31,19 +31,21 @@ static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *
     Factor f = {index, 0};
     int64_t constant;
     const GExpr *zero = gx_int(g, 0);
-    if (!affine_each(e, &constant, add_factor, &f)) return false;
+    if (!affine_each(e, &constant, add_to_factor, &f)) return false;
     *factor = f.factor;
     *rest = gx_substitute(g, e, 1, &index, &zero);
     return true;
 }
 
 static const GExpr *in_range(Graph *g, const GExpr *e, int64_t extent) {
-    const GExpr *low = gx2(g, G_LE, gx_int(g, 0), e), *high = gx2(g, G_LT, e, gx_int(g, extent));
+    const GExpr *low = gx2(g, G_LE, gx_int(g, 0), e);
+    const GExpr *high = gx2(g, G_LT, e, gx_int(g, extent));
     return gx_and(g, gx_and(g, NULL, low), gx_and(g, NULL, high));
 }
 
 const GExpr *solver_apply(const Solver *s, const GExpr *e) {
-    const GExpr *from[MOST_UNKNOWNS], *to[MOST_UNKNOWNS];
+    const GExpr *from[MOST_UNKNOWNS];
+    const GExpr *to[MOST_UNKNOWNS];
     int count = 0;
     for (int i = 0; i < s->count; i++) {
         if (!s->solved[i]) continue;
@@ -96,7 +98,8 @@ static bool solve_strided(Solver *s, const GExpr *f, const GExpr *m) {
         const GExpr *rest;
         if (s->solved[i] || !split_affine(g, f, s->index[i], &factor, &rest) || factor <= 1)
             continue;
-        const GExpr *difference = gx2(g, G_SUB, m, rest), *by = gx_int(g, factor);
+        const GExpr *difference = gx2(g, G_SUB, m, rest);
+        const GExpr *by = gx_int(g, factor);
         const GExpr *whole = gx2(g, G_EQ, gx2(g, G_MOD, difference, by), gx_int(g, 0));
         settle(s, i, gx2(g, G_FLOORDIV, difference, by));
         s->guard = gx_and(g, s->guard, gx_and(g, NULL, whole));
@@ -136,7 +139,8 @@ static const GExpr *new_unknown(Solver *s, int64_t extent) {
  * reach: every index is a digit of m - rest. */
 static bool solve_radix(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
-    int digits[MOST_UNKNOWNS], count = 0;
+    int digits[MOST_UNKNOWNS];
+    int count = 0;
     int64_t factors[MOST_UNKNOWNS];
     const GExpr *rest = f;
     for (int i = 0; i < s->count; i++) {
@@ -160,7 +164,8 @@ static bool solve_radix(Solver *s, const GExpr *f, const GExpr *m) {
             return false;
     const GExpr *left = gx2(g, G_SUB, m, rest);
     for (int i = 0; i < count; i++) {
-        const GExpr *by = gx_int(g, factors[i]), *digit = gx2(g, G_FLOORDIV, left, by);
+        const GExpr *by = gx_int(g, factors[i]);
+        const GExpr *digit = gx2(g, G_FLOORDIV, left, by);
         left = gx2(g, G_MOD, left, by);
         settle(s, digits[i], digit);
     }
@@ -182,11 +187,13 @@ static bool solve_quotient(Solver *s, const GExpr *f, const GExpr *m) {
 /* Solves a mod W = m: a is q * W + m for some q. */
 static bool solve_remainder(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (f->op != G_MOD || f->args[1]->op != G_CONST || !gx_range(g, f->args[0], NULL, &low, &high))
         return false;
-    int64_t by = f->args[1]->integer, first = (low - (low % by + by) % by) / by,
-            last = (high - (high % by + by) % by) / by;
+    int64_t by = f->args[1]->integer;
+    int64_t first = (low - (low % by + by) % by) / by;
+    int64_t last = (high - (high % by + by) % by) / by;
     Solver before = *s;
     const GExpr *digit = new_unknown(s, last - first + 1);
     const GExpr *place =
@@ -201,12 +208,13 @@ static bool solve_remainder(Solver *s, const GExpr *f, const GExpr *m) {
 }
 
 typedef struct Equation {
-    const GExpr *f, *m;
+    const GExpr *f;
+    const GExpr *m;
 } Equation;
 
 /* True if the two give a whole number: e div W = q and e mod W = r say e = q * W + r; so do e div
  * (V W) and (e div V) mod W for e div V. */
-static bool is_whole(const GExpr *quotient, const GExpr *remainder) {
+static bool is_division_pair(const GExpr *quotient, const GExpr *remainder) {
     if (quotient->op != G_FLOORDIV || remainder->op != G_MOD || quotient->args[1]->op != G_CONST ||
         remainder->args[1]->op != G_CONST)
         return false;
@@ -216,19 +224,25 @@ static bool is_whole(const GExpr *quotient, const GExpr *remainder) {
            e->args[1]->integer * remainder->args[1]->integer == quotient->args[1]->integer;
 }
 
-static int join_digits(Solver *s, Equation *all, int count) {
+static bool join_two(Solver *s, Equation *all, int *count) {
     Graph *g = s->g;
-    for (int q = 0; q < count; q++) {
-        for (int r = 0; r < count; r++) {
-            if (q == r || !is_whole(all[q].f, all[r].f)) continue;
+    for (int q = 0; q < *count; q++) {
+        for (int r = 0; r < *count; r++) {
+            if (q == r || !is_division_pair(all[q].f, all[r].f)) continue;
             const GExpr *by = all[r].f->args[1];
             s->guard = gx_and(g, in_range(g, all[r].m, by->integer), s->guard);
-            all[q] =
-                (Equation){all[r].f->args[0], gx2(g, G_ADD, gx2(g, G_MUL, all[q].m, by), all[r].m)};
-            all[r] = all[--count];
-            return join_digits(s, all, count);
+            const GExpr *whole = gx2(g, G_ADD, gx2(g, G_MUL, all[q].m, by), all[r].m);
+            all[q] = (Equation){all[r].f->args[0], whole};
+            all[r] = all[--*count];
+            return true;
         }
     }
+    return false;
+}
+
+static int join_digits(Solver *s, Equation *all, int count) {
+    while (join_two(s, all, &count))
+        continue;
     return count;
 }
 

@@ -67,11 +67,13 @@ static int64_t block_length(int64_t axis, int64_t wanted) {
 
 /* Returns the axis behind the kept ones, which already make so many tiles. */
 static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns) {
-    int64_t axis = node->red_shape[kept],
-            terms = extents(node->red_shape + kept, node->red_rank - kept);
+    int64_t axis = node->red_shape[kept];
+    int64_t terms = extents(node->red_shape + kept, node->red_rank - kept);
     if (columns && terms < FEWEST_ROWS) return 0;
-    int64_t width = columns ? node->shape[node->rank - 1] : 1, blocks = terms * width / BLOCK_TERMS,
-            most = MOST_BLOCKS / tiles, fewest = ENOUGH_TILES / tiles;
+    int64_t width = columns ? node->shape[node->rank - 1] : 1;
+    int64_t blocks = terms * width / BLOCK_TERMS;
+    int64_t most = MOST_BLOCKS / tiles;
+    int64_t fewest = ENOUGH_TILES / tiles;
     if (columns && blocks > terms / ROWS_OF_A_BLOCK) blocks = terms / ROWS_OF_A_BLOCK;
     if (blocks > most) blocks = most;
     if (blocks < fewest) blocks = fewest;
@@ -84,8 +86,8 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
     *cut = (Cut){0};
     if (!is_split(g, node)) return false;
     bool columns = node_sums_columns(node);
-    int64_t tiles = extents(node->shape, columns ? node->rank - 1 : node->rank),
-            rest = node_reduced_terms(node);
+    int64_t tiles = extents(node->shape, columns ? node->rank - 1 : node->rank);
+    int64_t rest = node_reduced_terms(node);
     if (tiles >= ENOUGH_TILES) return false;
     while (tiles < ENOUGH_TILES && cut->kept < node->red_rank - 1) {
         int64_t axis = node->red_shape[cut->kept];
@@ -112,7 +114,8 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
 
 /* (x - centre)^2, the centre the same for all terms. */
 static bool is_square_about(const ComputeSpec *sum, const GExpr **x, const GExpr **centre) {
-    const GExpr *square = sum->value, *away = square->args[0];
+    const GExpr *square = sum->value;
+    const GExpr *away = square->args[0];
     if (sum->reducer != GR_SUM || sum->guard || square->op != G_MUL || away != square->args[1] ||
         away->op != G_SUB)
         return false;
@@ -150,7 +153,8 @@ static bool is_made_of(const GExpr *e, const GNode *part, int steps) {
  * false if the centre is no mean of these terms. */
 static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at,
                             const GExpr **rest) {
-    const GExpr *x, *centre;
+    const GExpr *x;
+    const GExpr *centre;
     if (g->settings.apart || g->settings.no_fuse || !is_square_about(first, &x, &centre))
         return false;
     ComputeSpec sum = *first;
@@ -166,11 +170,11 @@ static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at
     quotient.red_rank = 0;
     quotient.value =
         gx2(g, G_MUL, gx_load(g, part, first->out_rank, first->out, NULL), gx_real(g, 1 / terms));
-    const GExpr *mean = gx_load(g, graph_compute(g, &quotient), first->out_rank, first->out, NULL),
-                *away = gx2(g, G_SUB, x, mean);
+    const GExpr *mean = gx_load(g, graph_compute(g, &quotient), first->out_rank, first->out, NULL);
+    const GExpr *away = gx2(g, G_SUB, x, mean);
     sum.value = away;
-    const GExpr *lost = gx_load(g, graph_compute(g, &sum), first->out_rank, first->out, NULL),
-                *apart = gx2(g, G_SUB, mean, centre);
+    const GExpr *lost = gx_load(g, graph_compute(g, &sum), first->out_rank, first->out, NULL);
+    const GExpr *apart = gx2(g, G_SUB, mean, centre);
     const GExpr *missing =
         gx2(g, G_MUL, apart,
             gx2(g, G_ADD, gx2(g, G_ADD, lost, lost), gx2(g, G_MUL, gx_real(g, terms), apart)));
@@ -184,7 +188,9 @@ static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at
 /* Parts of a sum: `blocks` parts of so many terms along the cut axis, the first of which begins at
  * `begin`. 0 blocks: a single part, without an index. */
 typedef struct Region {
-    int64_t begin, blocks, length;
+    int64_t begin;
+    int64_t blocks;
+    int64_t length;
 } Region;
 
 /* The first level of a region, its results' indices first those that are kept, then the block's,
@@ -200,8 +206,9 @@ static void open_region(Graph *g, const GNode *node, const Cut *cut, const Regio
     for (int i = 0; i < cut->kept; i++)
         out->out[out->out_rank++] = whole.red[i];
     if (cut->length) {
-        const GExpr *term = graph_fresh_index(g, r->length),
-                    *index = gx2(g, G_ADD, gx_int(g, r->begin), term), *axis = whole.red[cut->kept];
+        const GExpr *term = graph_fresh_index(g, r->length);
+        const GExpr *index = gx2(g, G_ADD, gx_int(g, r->begin), term);
+        const GExpr *axis = whole.red[cut->kept];
         if (r->blocks) {
             const GExpr *block = out->out[out->out_rank++] = graph_fresh_index(g, r->blocks);
             index = gx2(g, G_ADD, gx2(g, G_MUL, block, gx_int(g, r->length)), index);
@@ -218,8 +225,8 @@ static void open_region(Graph *g, const GNode *node, const Cut *cut, const Regio
 
 /* The term that a region gives to the second level at these indices. With other parts behind the
  * region (`otherwise`) there is nothing to centre on. */
-static const GExpr *part_of(Graph *g, ComputeSpec *first, const GExpr *const *at,
-                            const GExpr *otherwise) {
+static const GExpr *region_term(Graph *g, ComputeSpec *first, const GExpr *const *at,
+                                const GExpr *otherwise) {
     const GExpr *rest = NULL;
     bool centred = !otherwise && centre_on_parts(g, first, at, &rest);
     const GExpr *part = gx_load(g, graph_compute(g, first), first->out_rank, at, otherwise);
@@ -238,12 +245,15 @@ static const GExpr *holds_in_part(Graph *g, const ComputeSpec *first, const GExp
 /* The indices of the second level, as the first level's results have them: with that of the blocks,
  * and without. */
 typedef struct Indices {
-    const GExpr *with[GRAPH_MAX_RANK], *without[GRAPH_MAX_RANK], *block;
+    const GExpr *with[GRAPH_MAX_RANK];
+    const GExpr *without[GRAPH_MAX_RANK];
+    const GExpr *block;
 } Indices;
 
 static void open_second(Graph *g, const GNode *node, const Cut *cut, int64_t parts,
                         ComputeSpec *second, Indices *at) {
-    int with = 0, without = 0;
+    int with = 0;
+    int without = 0;
     graph_open(g, node, second);
     second->red_rank = 0;
     second->guard = NULL;
@@ -278,9 +288,12 @@ static GNode *split_rest(Graph *g, ComputeSpec *second, const ComputeSpec *first
 static GNode *split_node(Graph *g, GNode *node) {
     Cut cut;
     if (!choose_cut(g, node, &cut)) return node;
-    ComputeSpec second, first, last;
+    ComputeSpec second;
+    ComputeSpec first;
+    ComputeSpec last;
     Indices at;
-    Region blocks = {0}, left = {0};
+    Region blocks = {0};
+    Region left = {0};
     if (cut.length) {
         int64_t axis = node->red_shape[cut.kept];
         blocks = (Region){0, axis / cut.length, cut.length};
@@ -297,7 +310,7 @@ static GNode *split_node(Graph *g, GNode *node) {
         return split_rest(g, &second, &first, &last, &at, left.length > 0);
     const GExpr *otherwise =
         left.length ? gx_load(g, graph_compute(g, &last), last.out_rank, at.without, NULL) : NULL;
-    second.value = part_of(g, &first, at.with, otherwise);
+    second.value = region_term(g, &first, at.with, otherwise);
     return graph_compute(g, &second);
 }
 

@@ -27,7 +27,11 @@ typedef struct Weigh {
 /* ---- what is asked of an expression ---------------------------------------------------------- */
 
 /* Bits of an entry: each question has one for its answer, and the next for having been asked. */
-typedef enum { HOLDS_LOG = 1, ENDLESS = 4, POSITIVE = 16 } Question;
+typedef enum {
+    HOLDS_LOG = 1,
+    ENDLESS = 4,
+    POSITIVE = 16,
+} Question;
 
 typedef bool (*Answer)(Weigh *w, const GExpr *e);
 
@@ -138,7 +142,8 @@ static bool is_weight(Weigh *w, const GExpr *e) {
 
 static const GExpr *weighted_log(Weigh *w, Graph *g, const GExpr *e) {
     for (int side = 0; side < 2; side++) {
-        const GExpr *weight = e->args[side], *log = e->args[1 - side];
+        const GExpr *weight = e->args[side];
+        const GExpr *log = e->args[1 - side];
         if (!holds_log(w, log) || !is_endless(w, log) || !is_weight(w, weight)) continue;
         const GExpr *is_infinite = gx2(g, G_EQ, gx1(g, G_ABS, log), gx_real(g, INFINITY));
         const GExpr *is_nothing = gx2(g, G_AND, gx2(g, G_EQ, weight, gx_real(g, 0)), is_infinite);
@@ -148,7 +153,8 @@ static const GExpr *weighted_log(Weigh *w, Graph *g, const GExpr *e) {
 }
 
 static const GExpr *softmax(Weigh *w, Graph *g, const GExpr *e) {
-    const GExpr *difference = e->args[0], *sum = difference->op == G_SUB ? difference->args[1] : e;
+    const GExpr *difference = e->args[0];
+    const GExpr *sum = difference->op == G_SUB ? difference->args[1] : e;
     if (sum->op != G_LOAD || !node_reduces(sum->tensor, GR_LSE)) return e;
     if (!is_endless(w, sum->tensor->value)) return e;
     const GExpr *is_empty = gx2(g, G_EQ, sum, gx_real(g, -INFINITY));

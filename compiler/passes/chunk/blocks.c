@@ -5,7 +5,9 @@
 /* The node opened once, and the index that the blocks share. */
 typedef struct Opened {
     ComputeSpec spec;
-    const GExpr **index, *from, *within;
+    const GExpr **index;
+    const GExpr *from;
+    const GExpr *within;
 } Opened;
 
 static void open_part(Chunk *c, const Part *p, Opened *o) {
@@ -36,7 +38,9 @@ ComputeSpec chunk_open_block(Chunk *c, const Part *p, int64_t block) {
 
 int64_t chunk_block_read(Chunk *c, const GExpr *load) {
     const Part *p = part_of(c, load->tensor);
-    int64_t low, high, size = block_size(p);
+    int64_t low;
+    int64_t high;
+    int64_t size = block_size(p);
     if (!gx_range(c->g, load->args[p->index], NULL, &low, &high) || low < 0 ||
         high >= graph_extent(p->node, p->index))
         return -1;

@@ -40,8 +40,8 @@ static const GExpr *read_block(void *context, Graph *g, const GExpr *e) {
     Chunk *c = context;
     if (e->op != G_LOAD || e->tensor->id >= c->ids) return e;
     Part *p = part_of(c, e->tensor);
-    const GExpr *args[GRAPH_MAX_RANK + 1],
-        *otherwise = e->has_else ? e->args[e->arg_count - 1] : NULL;
+    const GExpr *args[GRAPH_MAX_RANK + 1];
+    const GExpr *otherwise = e->has_else ? e->args[e->arg_count - 1] : NULL;
     memcpy(args, e->args, sizeof args);
     int64_t number = has_samples(p) ? chunk_block_read(c, e) : -1;
     if (number < 0)
@@ -69,7 +69,7 @@ static GNode *block(Chunk *c, Part *p, int64_t number) {
     return (*of)[number];
 }
 
-static GNode *add(Graph *g, GNode *a, GNode *b, Span span) {
+static GNode *add_nodes(Graph *g, GNode *a, GNode *b, Span span) {
     ComputeSpec spec = {.out_rank = a->rank, .span = span};
     for (int i = 0; i < a->rank; i++)
         spec.out[i] = graph_fresh_index(g, a->shape[i]);
@@ -87,7 +87,7 @@ static void add_up(Chunk *c, Part *p) {
     for (int64_t chunk = 0; chunk < c->chunks; chunk++) {
         for (int64_t number = chunk; number < p->blocks; number += c->chunks) {
             GNode *term = block(c, p, number);
-            sum = sum ? add(c->g, sum, term, p->node->span) : term;
+            sum = sum ? add_nodes(c->g, sum, term, p->node->span) : term;
         }
         p->sums[chunk] = sum;
     }
@@ -95,7 +95,7 @@ static void add_up(Chunk *c, Part *p) {
 }
 
 /* Joins `count` arrays, one after another along an axis. */
-static GNode *join(Graph *g, GNode *const *parts, int count, int axis, const GNode *like) {
+static GNode *join_arrays(Graph *g, GNode *const *parts, int count, int axis, const GNode *like) {
     ComputeSpec spec = {.out_rank = like->rank, .name = like->name, .span = like->span};
     const GExpr *at[GRAPH_MAX_RANK];
     int64_t extent = 0;
@@ -120,7 +120,7 @@ static GNode *join_all(Graph *g, GNode **parts, int64_t count, int axis, const G
         int64_t joined = 0;
         for (int64_t i = 0; i < count; i += FAN_IN, joined++) {
             int some = count - i < FAN_IN ? (int)(count - i) : FAN_IN;
-            parts[joined] = some == 1 ? parts[i] : join(g, parts + i, some, axis, like);
+            parts[joined] = some == 1 ? parts[i] : join_arrays(g, parts + i, some, axis, like);
         }
         count = joined;
     }
@@ -135,7 +135,7 @@ static void put_together(Chunk *c, Part *p) {
     p->now = join_all(c->g, parts, p->blocks, p->index, p->node);
 }
 
-static const GExpr *read_whole(void *context, Graph *g, const GExpr *e) {
+static const GExpr *read_whole_array(void *context, Graph *g, const GExpr *e) {
     Chunk *c = context;
     if (e->op != G_LOAD || e->tensor->id >= c->ids) return e;
     GNode *now = part_of(c, e->tensor)->now;
@@ -148,7 +148,7 @@ static GNode *as_it_is(void *context, GNode *node) {
     return part_of(context, node)->now;
 }
 
-static void rebuild(Chunk *c) {
+static void rebuild_graph(Chunk *c) {
     Graph *g = c->g;
     for (int i = 0; i < c->count; i++) {
         Part *p = &c->parts[i];
@@ -161,7 +161,7 @@ static void rebuild(Chunk *c) {
             break;
         case FORM_WHOLE:
         case FORM_GIVEN:
-            p->now = rewrite_node(g, p->node, as_it_is, read_whole, c);
+            p->now = rewrite_node(g, p->node, as_it_is, read_whole_array, c);
             break;
         }
     }
@@ -193,7 +193,7 @@ static void mark_whole(Chunk *c) {
     }
 }
 
-static void put_in_order(Chunk *c) {
+static void order_nodes(Chunk *c) {
     for (int64_t chunk = 0; chunk < c->chunks; chunk++)
         mark_loop(c, false, chunk);
     mark_whole(c);
@@ -203,6 +203,6 @@ static void put_in_order(Chunk *c) {
 }
 
 void build_chunks(Chunk *c) {
-    rebuild(c);
-    put_in_order(c);
+    rebuild_graph(c);
+    order_nodes(c);
 }

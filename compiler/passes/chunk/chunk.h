@@ -30,7 +30,8 @@ typedef struct Part {
     /* By block: the formula, once the index and the number of blocks are known. */
     ComputeSpec *opened;
     /* By block: the node in its own loop, and its copy in the second loop. */
-    GNode **made, **again;
+    GNode **made;
+    GNode **again;
     GNode **slices[2]; /* by block: copies of its part of the whole array, for each loop */
     GNode **sums;      /* by microbatch: the sum of all blocks up to it */
     GNode *now;        /* the node that has the whole array */

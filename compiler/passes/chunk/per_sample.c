@@ -21,7 +21,7 @@ static void add_read(Chunk *c, int reader, const GNode *tensor) {
     p->rigid |= tensor->streamed;
 }
 
-static void survey(Chunk *c) {
+static void survey_nodes(Chunk *c) {
     Graph *g = c->g;
     for (int i = 0; i < c->count; i++) {
         GNode *n = g->nodes.items[i];
@@ -47,8 +47,8 @@ static void survey(Chunk *c) {
  * as many, or as many of the same length (views one after another, and one of these taken out
  * again). */
 static int add_counts(const Part *beside, int64_t extent, int64_t *counts, int count) {
-    const int64_t length = block_size(beside),
-                  candidates[2] = {beside->blocks,
+    const int64_t length = block_size(beside);
+    const int64_t candidates[2] = {beside->blocks,
                                    extent % length == 0 ? extent / length : beside->blocks};
     for (int i = 0; i < 2; i++) {
         bool known = extent % candidates[i] != 0 || count == MOST_COUNTS;
@@ -79,7 +79,7 @@ static bool find_index(Chunk *c, Part *p, int from, int to) {
 
 /* ---- which nodes are taken in blocks --------------------------------------------------------- */
 
-static bool reads(const Chunk *c, const Part *p, Form form) {
+static bool reads_form(const Chunk *c, const Part *p, Form form) {
     for (int i = 0; i < p->operands.count; i++)
         if (c->parts[p->operands.items[i]].form == form) return true;
     return false;
@@ -113,8 +113,9 @@ static void propose(Chunk *c, Part *p) {
 
 /* Settles forms, users first: what the second loop makes has no other readers, and what becomes of
  * its sums is needed at the end alone. */
-static void settle(Chunk *c, Part *p) {
-    bool all_second = p->users.count > 0 && !p->is_kept, all_late = true;
+static void settle_part(Chunk *c, Part *p) {
+    bool all_second = p->users.count > 0 && !p->is_kept;
+    bool all_late = true;
     for (int i = 0; i < p->users.count; i++) {
         const Part *u = &c->parts[p->users.items[i]];
         all_second &= in_second_loop(u);
@@ -167,14 +168,15 @@ static bool find_samples(Chunk *c, Part *p) {
 /* Moves large whole results that only the second loop reads into that loop, users first: for
  * instance, a gradient spread over the places of a mean. */
 static void take_in(Chunk *c, Part *p) {
-    bool any = false, all = !p->is_kept;
+    bool any = false;
+    bool all = !p->is_kept;
     for (int i = 0; i < p->users.count; i++) {
         bool second = in_second_loop(&c->parts[p->users.items[i]]);
         any |= second;
         all &= second;
     }
     if (p->form != FORM_WHOLE || !any || !p->depends || !find_samples(c, p)) return;
-    bool taken = all && !p->rigid && !reads(c, p, FORM_BLOCKS) &&
+    bool taken = all && !p->rigid && !reads_form(c, p, FORM_BLOCKS) &&
                  graph_bytes(p->node) > largest_operand(c, p);
     p->form = taken ? FORM_BLOCKS : FORM_GIVEN;
     p->is_after |= taken;
@@ -182,8 +184,8 @@ static void take_in(Chunk *c, Part *p) {
 
 /* Takes results out of the second loop, operands first, if they depend on whole arrays alone and
  * are no larger than these. */
-static void leave_out(Chunk *c, Part *p) {
-    if (!in_second_loop(p) || reads(c, p, FORM_BLOCKS)) return;
+static void leave_out_part(Chunk *c, Part *p) {
+    if (!in_second_loop(p) || reads_form(c, p, FORM_BLOCKS)) return;
     if (p->form == FORM_SUM)
         p->form = FORM_WHOLE;
     else if (graph_bytes(p->node) <= largest_operand(c, p))
@@ -233,15 +235,15 @@ static void note_mix(Chunk *c) {
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 void chunk_find_forms(Chunk *c) {
-    survey(c);
+    survey_nodes(c);
     for (int i = 0; i < c->count; i++)
         propose(c, &c->parts[i]);
     for (int i = c->count - 1; i >= 0; i--)
-        settle(c, &c->parts[i]);
+        settle_part(c, &c->parts[i]);
     for (int i = c->count - 1; i >= 0; i--)
         take_in(c, &c->parts[i]);
     for (int i = 0; i < c->count; i++)
-        leave_out(c, &c->parts[i]);
+        leave_out_part(c, &c->parts[i]);
     for (int i = 0; i < c->count; i++)
         choose_cut(c, &c->parts[i]);
     note_mix(c);

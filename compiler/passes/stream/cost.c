@@ -35,7 +35,7 @@ typedef struct Collect {
     Operands *operands;
 } Collect;
 
-static VisitStep collect(void *context, const GExpr *e) {
+static VisitStep collect_reads(void *context, const GExpr *e) {
     const Collect *c = context;
     if (e->op == G_LOAD) array_push(c->arena, &c->operands->items, e->tensor);
     return VISIT_INSIDE;
@@ -50,13 +50,15 @@ static Operands *all_operands(const Graph *g) {
         for (int k = 0; k < n->operand_count; k++)
             array_push(g->arena, &all[i].items, n->operands[k]);
         Collect c = {g->arena, &all[i]};
-        expr_visit_node(n, collect, &c);
+        expr_visit_node(n, collect_reads, &c);
     }
     return all;
 }
 
 typedef struct Users {
-    int passes, sums, statistics;
+    int passes;
+    int sums;
+    int statistics;
     /* The users that want whole rows. For each, the product is made once more, and a strip of rows
      * is stored and used up in the cache. */
     int rows;
@@ -95,9 +97,10 @@ static Users users_of(const Stream *s, const Operands *operands, int root) {
 static struct Cost cost_of(const Stream *s, const Operands *operands, int root) {
     const PairProduct *p = &s->roots[root].product;
     const Users users = users_of(s, operands, root);
-    double pairs = (double)p->rows * (double)p->columns, work = 2 * pairs * (double)p->depth;
-    double bytes = 4 * pairs * (users.sums ? 2 : 1),
-           moved = 4 * pairs * (1 + users.rows + users.statistics + 3 * users.sums);
+    double pairs = (double)p->rows * (double)p->columns;
+    double work = 2 * pairs * (double)p->depth;
+    double bytes = 4 * pairs * (users.sums ? 2 : 1);
+    double moved = 4 * pairs * (1 + users.rows + users.statistics + 3 * users.sums);
     double rounds = users.passes * (pairs / PAIRS_IN_ROUND > 16 ? 16 : pairs / PAIRS_IN_ROUND);
     double streamed =
         users.passes * work * (p->symmetric ? 0.5 : 1) / machine.tiles + rounds * machine.round;
@@ -115,7 +118,8 @@ typedef struct Candidate {
 } Candidate;
 
 static int by_gain(const void *a, const void *b) {
-    const Candidate *x = a, *y = b;
+    const Candidate *x = a;
+    const Candidate *y = b;
     return x->gain < y->gain ? 1 : x->gain > y->gain ? -1 : x->root - y->root;
 }
 

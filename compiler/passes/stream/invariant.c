@@ -15,11 +15,13 @@ enum { MOST_UNSURE = 4 /* the most reads in one part */ };
 
 typedef struct Hoist {
     Graph *g;
-    const GExpr *own, *other;
+    const GExpr *own;
+    const GExpr *other;
     Span span;
     /* The rewriters for parts that are always evaluated, and for parts under a guard or a
      * choice. */
-    GRewriter sure, chosen;
+    GRewriter sure;
+    GRewriter chosen;
 } Hoist;
 
 bool stream_reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
@@ -48,16 +50,17 @@ static VisitStep is_work(void *context, const GExpr *e) {
     return is_cheap[e->op] ? VISIT_INSIDE : VISIT_END;
 }
 
-static bool is_worth_it(const GExpr *e) {
+static bool holds_work(const GExpr *e) {
     return expr_visit(e, is_work, NULL);
 }
 
-static VisitStep may_fault(void *context, const GExpr *e) {
+static VisitStep visit_faults(void *context, const GExpr *e) {
     Graph *g = context;
     if (e->op == G_TO_INT) return VISIT_END;
     if (e->op != G_LOAD || e->has_else) return VISIT_INSIDE;
     for (int i = 0; i < e->tensor->rank; i++) {
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         if (!gx_range_of_data(g, e->args[i], NULL, &low, &high) || low < 0 ||
             high >= e->tensor->shape[i])
             return VISIT_END;
@@ -67,10 +70,10 @@ static VisitStep may_fault(void *context, const GExpr *e) {
 
 /* True if every read is proved to stay inside its array, and no real is made an int. */
 static bool cannot_fault(Graph *g, const GExpr *e) {
-    return !expr_visit(e, may_fault, g);
+    return !expr_visit(e, visit_faults, g);
 }
 
-static const GExpr *node_of(Hoist *h, const GExpr *e, const GExpr *index) {
+static const GExpr *hoisted_read(Hoist *h, const GExpr *e, const GExpr *index) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.span = h->span;
@@ -152,21 +155,22 @@ static const GExpr *checked_node(Hoist *h, const GExpr *e, const GExpr *index) {
     if (!index || (e->type != GT_REAL && e->type != GT_INT) || !unsure_reads(g, e, &reads) ||
         reads.count == 0)
         return NULL;
-    const GExpr *fault = faulting(g, reads.items[0], e->type), *inside = all_inside(g, &reads);
+    const GExpr *fault = faulting(g, reads.items[0], e->type);
+    const GExpr *inside = all_inside(g, &reads);
     if (!fault) return NULL;
-    const GExpr *value = node_of(
+    const GExpr *value = hoisted_read(
         h, gx_select(g, inside, e, e->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0)), index);
-    return gx_select(g, node_of(h, inside, index), value, fault);
+    return gx_select(g, hoisted_read(h, inside, index), value, fault);
 }
 
 /* Returns what replaces a part that depends on one index of the pair alone, or NULL if it is not
  * worth a node. `chosen`: a guard or a choice decides whether it is evaluated. */
 static const GExpr *taken_out(Hoist *h, const GExpr *e, bool chosen) {
-    const bool own = stream_reads_index(h->g, e, h->own),
-               other = stream_reads_index(h->g, e, h->other);
+    const bool own = stream_reads_index(h->g, e, h->own);
+    const bool other = stream_reads_index(h->g, e, h->other);
     const GExpr *index = own ? h->own : other ? h->other : NULL;
-    if ((own && other) || !is_worth_it(e)) return NULL;
-    return !chosen || cannot_fault(h->g, e) ? node_of(h, e, index) : checked_node(h, e, index);
+    if ((own && other) || !holds_work(e)) return NULL;
+    return !chosen || cannot_fault(h->g, e) ? hoisted_read(h, e, index) : checked_node(h, e, index);
 }
 
 static const GExpr *hoist_chosen(void *context, Graph *g, const GExpr *e) {
@@ -190,7 +194,8 @@ static const GExpr *hoist_sure(void *context, Graph *g, const GExpr *e) {
 
 /* A division by what the tile does not change is a product with its reciprocal. */
 typedef struct Reciprocal {
-    const GExpr *own, *other;
+    const GExpr *own;
+    const GExpr *other;
 } Reciprocal;
 
 static const GExpr *multiply_instead(void *context, Graph *g, const GExpr *e) {

@@ -48,22 +48,24 @@ static bool addends(Graph *g, const GExpr *e, Addends *a) {
 
 /* Merges two sums. Returns NULL if they are of different rows. */
 static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
-    PairSink first, second;
+    PairSink first;
+    PairSink second;
     if (a->op != G_LOAD || b->op != G_LOAD || a->args[0] != b->args[0] || a->args[1] != b->args[1])
         return NULL;
     if (!is_weighted_read(a, &first) || !is_weighted_read(b, &second)) return NULL;
     if (first.own != second.own || first.rows != second.rows ||
         first.node->red_shape[0] != second.node->red_shape[0])
         return NULL;
-    ComputeSpec sum, other;
+    ComputeSpec sum;
+    ComputeSpec other;
     graph_open(g, a->tensor, &sum);
     graph_open(g, b->tensor, &other);
-    const GExpr *from[3] = {other.out[0], other.out[1], other.red[0]},
-                *to[3] = {sum.out[0], sum.out[1], sum.red[0]};
+    const GExpr *from[3] = {other.out[0], other.out[1], other.red[0]};
+    const GExpr *to[3] = {sum.out[0], sum.out[1], sum.red[0]};
     /* split_weight distinguishes the rows from the weight. Both specs hold them in the order of
      * their nodes' values. */
-    int at_a = first.node->value->args[0] == first.weight ? 0 : 1,
-        at_b = second.node->value->args[0] == second.weight ? 0 : 1;
+    int at_a = first.node->value->args[0] == first.weight ? 0 : 1;
+    int at_b = second.node->value->args[0] == second.weight ? 0 : 1;
     const GExpr *weight = gx2(g, G_ADD, sum.value->args[at_a],
                               gx_substitute(g, other.value->args[at_b], 3, from, to));
     sum.value = gx2(g, G_MUL, weight, sum.value->args[1 - at_a]);

@@ -16,7 +16,8 @@ enum { MOST_PLACES = 16 /* the most places of a row */ };
 
 typedef struct Pick {
     /* The indices of the pair. The places belong to `own`, and are values of `other`. */
-    const GExpr *own, *other;
+    const GExpr *own;
+    const GExpr *other;
     const GExpr *key; /* the key, as a function of own and r */
     /* The condition that is asked before the key is read. NULL: none. */
     const GExpr *ahead;
@@ -47,10 +48,10 @@ static bool pick_along(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
     return p->key && !(spec->reducer == GR_SUM && stream_reads_index(g, spec->value, p->other));
 }
 
-static bool pick(Graph *g, const ComputeSpec *spec, Pick *p) {
+static bool pick_sum(Graph *g, const ComputeSpec *spec, Pick *p) {
     Conjuncts c = {.count = 0};
-    bool sum = spec->reducer == GR_SUM && spec->value->type == GT_REAL,
-         any = spec->reducer == GR_ANY;
+    bool sum = spec->reducer == GR_SUM && spec->value->type == GT_REAL;
+    bool any = spec->reducer == GR_ANY;
     if ((!sum && !any) || spec->empty_is_error || spec->out_rank != 2 || spec->red_rank != 1 ||
         spec->active)
         return false;
@@ -66,7 +67,7 @@ bool stream_is_scatter(Graph *g, const GNode *node) {
     if (node->kind != GN_COMPUTE || (node->reducer != GR_SUM && node->reducer != GR_ANY))
         return false;
     graph_open(g, node, &spec);
-    return pick(g, &spec, &p);
+    return pick_sum(g, &spec, &p);
 }
 
 static GNode *of_places(Graph *g, const ComputeSpec *spec, const Pick *p, const GExpr *value) {
@@ -99,10 +100,11 @@ static GNode *amounts(Graph *g, const ComputeSpec *spec, const Pick *p) {
 
 bool stream_scatter(Graph *g, ComputeSpec *spec) {
     Pick p;
-    if (!pick(g, spec, &p)) return false;
+    if (!pick_sum(g, spec, &p)) return false;
     bool sum = spec->reducer == GR_SUM;
     int64_t places = graph_index_extent(g, spec->red[0]);
-    GNode *amount = sum ? amounts(g, spec, &p) : NULL, *place = valid_places(g, spec, &p);
+    GNode *amount = sum ? amounts(g, spec, &p) : NULL;
+    GNode *place = valid_places(g, spec, &p);
     const GExpr *all = sum ? gx_real(g, 0) : gx_bool(g, false);
     for (int64_t r = 0; r < places; r++) {
         const GExpr *at[2] = {p.own, gx_int(g, r)};

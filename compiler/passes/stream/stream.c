@@ -46,7 +46,8 @@ static bool is_of_pairs(const PairProduct *p) {
 
 static void find_roots(Stream *s) {
     Graph *g = s->g;
-    int64_t forced = g->settings.stream_bytes, threshold = stream_threshold(g);
+    int64_t forced = g->settings.stream_bytes;
+    int64_t threshold = stream_threshold(g);
     for (int i = 0; i < g->nodes.count && s->root_count < MOST_ROOTS; i++) {
         GNode *n = g->nodes.items[i];
         Root *r = &s->roots[s->root_count];
@@ -59,7 +60,7 @@ static void find_roots(Stream *s) {
     }
 }
 
-static void report(Stream *s) {
+static void report_roots(Stream *s) {
     for (int i = 0; i < s->root_count; i++) {
         const Root *r = &s->roots[i];
         const GNode *n = r->node;
@@ -98,7 +99,7 @@ void pass_stream(Graph *g) {
     stream_find(&s);
     stream_choose(&s);
     stream_find(&s);
-    report(&s);
+    report_roots(&s);
     bool any = false;
     for (int i = 0; i < s.root_count; i++)
         any |= s.root_of[s.roots[i].node->id] >= 0;

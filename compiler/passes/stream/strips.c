@@ -30,7 +30,8 @@ bool stream_takes_rows(const GNode *n) {
 }
 
 static int64_t strip_height(int64_t rows, int64_t columns) {
-    int64_t height = STRIP_BYTES / (4 * columns), least = (rows + MOST_STRIPS - 1) / MOST_STRIPS;
+    int64_t height = STRIP_BYTES / (4 * columns);
+    int64_t least = (rows + MOST_STRIPS - 1) / MOST_STRIPS;
     if (height < LEAST_ROWS) height = LEAST_ROWS;
     if (height < least) height = least;
     return height < rows ? height : rows;
@@ -52,7 +53,8 @@ static GNode *make_strip(Graph *g, const ComputeSpec *element, int64_t first, in
 
 GNode *stream_in_strips(Graph *g, const GNode *n, const ComputeSpec *element) {
     const GNode *whole = rows_of(n);
-    int64_t rows = whole->shape[0], height = strip_height(rows, whole->shape[1]);
+    int64_t rows = whole->shape[0];
+    int64_t height = strip_height(rows, whole->shape[1]);
     ComputeSpec joined;
     memset(&joined, 0, sizeof joined);
     joined.out_rank = 2;

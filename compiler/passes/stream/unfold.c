@@ -28,7 +28,7 @@ typedef struct Unfold {
 
 /* ---- places read on their own ---------------------------------------------------------------- */
 
-static bool is_plain(const GExpr *load) {
+static bool is_plain_pair_read(const GExpr *load) {
     return load->tensor->rank == 2 && !load->has_else && load->args[0] != load->args[1] &&
            load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX;
 }
@@ -46,10 +46,13 @@ static const GExpr *inside(Graph *g, const GExpr *load) {
  * they may lie outside T. A user that really reads outside T reads outside the operands instead, so
  * the same fault is raised. */
 static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
-    ComputeSpec product, places;
+    ComputeSpec product;
+    ComputeSpec places;
     graph_open(g, load->tensor, &product);
     memset(&places, 0, sizeof places);
-    const GExpr *free[GRAPH_MAX_FREE], *at[2], *fits = inside(g, load);
+    const GExpr *free[GRAPH_MAX_FREE];
+    const GExpr *at[2];
+    const GExpr *fits = inside(g, load);
     int count = gx_free_indices(g, load, free);
     for (int i = 0; i < count; i++)
         places.out[i] = graph_fresh_index(g, graph_index_extent(g, free[i]));
@@ -64,14 +67,15 @@ static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
     places.value = gx_substitute(g, product.value, 2, product.out, at);
     const GExpr *read = gx_load(g, graph_compute(g, &places), count, free, NULL);
     if (!fits) return read;
-    const GExpr *from[3] = {product.out[0], product.out[1], product.red[0]},
-                *to[3] = {load->args[0], load->args[1], gx_int(g, 0)};
+    const GExpr *from[3] = {product.out[0], product.out[1], product.red[0]};
+    const GExpr *to[3] = {load->args[0], load->args[1], gx_int(g, 0)};
     return gx_select(g, fits, read, gx_substitute(g, product.value, 3, from, to));
 }
 
 static const GExpr *ungather(void *context, Graph *g, const GExpr *e) {
     (void)context;
-    return e->op == G_LOAD && e->tensor->streamed && !is_plain(e) ? product_of_rows(g, e) : e;
+    return e->op == G_LOAD && e->tensor->streamed && !is_plain_pair_read(e) ? product_of_rows(g, e)
+                                                                            : e;
 }
 
 static const GExpr *ungather_any(void *context, Graph *g, const GExpr *e) {
@@ -104,14 +108,15 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     if (e->op != G_LOAD || e->tensor->id >= u->s->ids) return e;
     uint32_t id = e->tensor->id;
     if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
-    const ComputeSpec *element = u->element[id], *outer = NULL;
+    const ComputeSpec *element = u->element[id];
+    const ComputeSpec *outer = NULL;
     if (!element && u->of_pairs && !e->has_else &&
         !(u->payload && stream_reads_index(g, e, u->payload)))
         outer = u->outer[id];
     if (element || outer) {
         const ComputeSpec *made = element ? element : outer;
         const GExpr *value = gx_substitute(g, made->value, 2, made->out, e->args);
-        if (element && is_plain(e)) return value;
+        if (element && is_plain_pair_read(e)) return value;
         if (element || load_keeps_checks(g, e, value)) return gx_rewrite(g, value, ungather, NULL);
     }
     GNode *node = u->now[id];
@@ -139,7 +144,8 @@ static const GExpr *tidy(Graph *g, const GExpr *e, const GExpr *own, const GExpr
 }
 
 static GNode *make_statistic(Graph *g, ComputeSpec *spec) {
-    const GExpr *own = spec->out[0], *other = spec->red[0];
+    const GExpr *own = spec->out[0];
+    const GExpr *other = spec->red[0];
     spec->value = tidy(g, spec->value, own, other, spec->guard != NULL, spec->span);
     spec->guard = tidy(g, spec->guard, own, other, false, spec->span);
     return graph_compute(g, spec);
@@ -148,7 +154,8 @@ static GNode *make_statistic(Graph *g, ComputeSpec *spec) {
 /* Reduces over both indices, first along each row and then over the rows. Only rows with a term
  * count in the test for any term at all. */
 static GNode *make_total(Graph *g, const ComputeSpec *spec) {
-    ComputeSpec row = *spec, total;
+    ComputeSpec row = *spec;
+    ComputeSpec total;
     row.out_rank = row.red_rank = 1;
     row.out[0] = spec->red[0];
     row.red[0] = spec->red[1];
@@ -205,7 +212,8 @@ static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, co
 }
 
 static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
-    const GExpr *other = spec->red[0], *payload = spec->out[spec->out[0] == own ? 1 : 0];
+    const GExpr *other = spec->red[0];
+    const GExpr *payload = spec->out[spec->out[0] == own ? 1 : 0];
     Factors f = {0};
     factors_split(g, spec->value, is_of_weight, payload, &f);
     const GExpr *weight = f.taken ? f.taken : gx_real(g, 1);
@@ -220,16 +228,9 @@ static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
 
 enum { OUTER = 8 /* how many times larger the array is than what it is made of */ };
 
-static int64_t elements(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++)
-        count *= n->shape[i];
-    return count;
-}
-
 /* True if a large array is read instead of being computed in the tile: it exists anyway (a mask
  * that was handed over), or is smaller than its operands (truth values). */
-static bool is_there(const GNode *read, const GNode *made) {
+static bool is_there_anyway(const GNode *read, const GNode *made) {
     return read->kind == GN_INPUT || read->kind == GN_STATE || read->kind == GN_CONST ||
            (read->type == GT_BOOL && made->type != GT_BOOL);
 }
@@ -237,8 +238,8 @@ static bool is_there(const GNode *read, const GNode *made) {
 static bool is_other_read(const void *context, const GExpr *e) {
     const GNode *made = context;
     if (e->op == G_RANDOM) return true;
-    return e->op == G_LOAD && OUTER * elements(e->tensor) > elements(made) &&
-           !is_there(e->tensor, made);
+    return e->op == G_LOAD && OUTER * graph_element_count(e->tensor) > graph_element_count(made) &&
+           !is_there_anyway(e->tensor, made);
 }
 
 static bool reads_rows_only(const GExpr *e, const GNode *made) {

@@ -50,7 +50,8 @@ static bool is_product(Graph *g, const GNode *n, int axis) {
         n->value->op != G_MUL)
         return false;
     ComputeSpec spec;
-    int pair[2], count = 0;
+    int pair[2];
+    int count = 0;
     graph_open(g, n, &spec);
     for (int i = 0; i < n->rank; i++)
         if (i != axis) pair[count++] = i;
@@ -106,7 +107,8 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Unstack *u = context;
     if (e->op != G_LOAD || e->tensor->id >= u->ids) return e;
     const Stack *s = u->stacks[e->tensor->id];
-    const GExpr *at = s ? e->args[s->axis] : NULL, *args[GRAPH_MAX_RANK];
+    const GExpr *at = s ? e->args[s->axis] : NULL;
+    const GExpr *args[GRAPH_MAX_RANK];
     if (s && at->op == G_CONST && !e->has_else) {
         int rank = 0;
         for (int i = 0; i < e->tensor->rank; i++)
@@ -161,7 +163,7 @@ static GNode *put_together(Unstack *u, const GNode *n, const Stack *s) {
     return graph_compute(g, &whole);
 }
 
-static GNode *take_apart(Unstack *u, const GNode *n, int axis) {
+static GNode *take_axis_apart(Unstack *u, const GNode *n, int axis) {
     Stack *s = u->stacks[n->id] = arena_new_of(u->g->arena, Stack);
     s->axis = axis;
     for (int64_t i = 0; i < n->shape[axis]; i++) {
@@ -200,8 +202,9 @@ static bool can_join(const ComputeSpec *spec) {
 
 /* Joins the terms of a node's only reduced index, in order. `u` gives what replaces the arrays that
  * they read; NULL: nothing is replaced. */
-static void join(Graph *g, ComputeSpec *spec, Unstack *u) {
-    const GExpr *all = NULL, *index = spec->red[0];
+static void join_terms(Graph *g, ComputeSpec *spec, Unstack *u) {
+    const GExpr *all = NULL;
+    const GExpr *index = spec->red[0];
     for (int64_t i = 0; i < graph_index_extent(g, index); i++) {
         ComputeSpec part = *spec;
         hold(g, &part, index, i);
@@ -219,7 +222,7 @@ static void join(Graph *g, ComputeSpec *spec, Unstack *u) {
 bool stream_join_terms(Graph *g, ComputeSpec *spec) {
     if (spec->red_rank != 1 || !can_join(spec) || graph_index_extent(g, spec->red[0]) > LONGEST)
         return false;
-    join(g, spec, NULL);
+    join_terms(g, spec, NULL);
     return true;
 }
 
@@ -245,7 +248,8 @@ static GNode *join_results(Unstack *u, const ComputeSpec *spec, int at) {
 /* Finds the place of the largest or smallest term: the first such. */
 static GNode *join_places(Unstack *u, const ComputeSpec *spec) {
     Graph *g = u->g;
-    const GExpr *best = NULL, *at = gx_int(g, 0);
+    const GExpr *best = NULL;
+    const GExpr *at = gx_int(g, 0);
     ComputeSpec place = *spec;
     for (int64_t i = 0; i < graph_index_extent(g, spec->red[0]); i++) {
         ComputeSpec part = *spec;
@@ -273,7 +277,7 @@ static GNode *join_node(Unstack *u, const GNode *n, int index) {
                    : NULL;
     if (!can_join(&spec)) return NULL;
     if (n->red_rank > 1) return join_results(u, &spec, index - n->rank);
-    join(u->g, &spec, u);
+    join_terms(u->g, &spec, u);
     return graph_compute(u->g, &spec);
 }
 
@@ -293,11 +297,10 @@ static GNode *renew(Unstack *u, GNode *n) {
         return take_topk_apart(u, n, of);
     if (n->kind != GN_COMPUTE)
         return n->kind == GN_STOP ? n : rewrite_node(u->g, n, now, redirect, u);
-    int index = index_along(u, n), axis = index >= 0 && index < n->rank ? index
-                                          : index < 0                   ? first_axis(u, n)
-                                                                        : -1;
+    int index = index_along(u, n);
+    int axis = index >= 0 && index < n->rank ? index : index < 0 ? first_axis(u, n) : -1;
     if (axis >= 0 && n->rank >= 2 && !n->active && n->shape[axis] <= LONGEST)
-        return take_apart(u, n, axis);
+        return take_axis_apart(u, n, axis);
     GNode *joined = index >= n->rank ? join_node(u, n, index) : NULL;
     return joined ? joined : rewrite_node(u->g, n, now, redirect, u);
 }

@@ -22,7 +22,7 @@ typedef struct Loads {
     ARRAY(const GExpr *) items; /* the loads of products and of elements */
 } Loads;
 
-static VisitStep collect(void *context, const GExpr *e) {
+static VisitStep note_load(void *context, const GExpr *e) {
     Loads *loads = context;
     bool is_made = e->op == G_LOAD && loads->s->made_of[e->tensor->id];
     if (is_made) array_push(loads->s->g->arena, &loads->items, e);
@@ -50,23 +50,24 @@ static bool few_places(const GNode *n, const GExpr *load) {
         mask |= expr_index_mask(load->args[i]);
     for (int i = 0; i < n->rank + n->red_rank; i++)
         if (mask & 1u << i) places *= graph_extent(n, i);
-    int64_t rows = load->tensor->shape[0], columns = load->tensor->shape[1];
+    int64_t rows = load->tensor->shape[0];
+    int64_t columns = load->tensor->shape[1];
     return !load->has_else &&
            (places <= MOST_GATHERS * (rows + columns) || SMALL_PART * places <= rows * columns);
 }
 
-static bool is_computed(const Stream *s, const GNode *array);
+static bool reads_product_rows(const Stream *s, const GNode *array);
 
 /* A read of a product, or of an element that is one wherever it is asked for. */
 static VisitStep reads_product(void *context, const GExpr *e) {
     const Stream *s = context;
     bool is_made = e->op == G_LOAD && !e->has_else && s->made_of[e->tensor->id];
-    return is_made && is_pair(e) && is_computed(s, e->tensor) ? VISIT_END : VISIT_INSIDE;
+    return is_made && is_pair(e) && reads_product_rows(s, e->tensor) ? VISIT_END : VISIT_INSIDE;
 }
 
 /* True if each element of the array reads rows of a product at both of its indices, and so meets
  * the fault of a place outside. An element that a choice leaves out does not. */
-static bool is_computed(const Stream *s, const GNode *array) {
+static bool reads_product_rows(const Stream *s, const GNode *array) {
     if (s->root_of[array->id] >= 0) return true;
     ExprMap met;
     expr_map_open(&met);
@@ -84,7 +85,8 @@ static bool place_is_data(const GExpr *load) {
 /* The indices of a weighted sum: the one that the sum keeps of the pair, and that of the rows. */
 typedef struct Sides {
     Stream *s;
-    uint32_t own, payload;
+    uint32_t own;
+    uint32_t payload;
 } Sides;
 
 /* Ends at a factor that reads the rows and the pair. A factor that reads the index `payload` is one
@@ -95,7 +97,7 @@ static VisitStep mixes_sides(void *context, const GExpr *e) {
     if (!(mask & sides->payload)) return VISIT_PAST;
     if (e->op == G_MUL || e->op == G_DIV || e->op == G_NEG) return VISIT_INSIDE;
     Loads loads = {.s = sides->s};
-    expr_visit(e, collect, &loads);
+    expr_visit(e, note_load, &loads);
     return mask & sides->own || loads.items.count > 0 ? VISIT_END : VISIT_PAST;
 }
 
@@ -111,7 +113,8 @@ static bool is_weighted(Stream *s, const GNode *n, int own) {
 /* ---- one user -------------------------------------------------------------------------------- */
 
 static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *use) {
-    bool x_out = x < n->rank, y_out = y < n->rank;
+    bool x_out = x < n->rank;
+    bool y_out = y < n->rank;
     if (n->reducer == GR_NONE) {
         *use = USE_ELEMENT;
         return n->rank == 2 ? NULL : "each of its elements is used for several others";
@@ -156,7 +159,7 @@ static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *
         if (!is_pair(load)) {
             if (!few_places(n, load))
                 return "it is read at as many chosen places as it has elements";
-            if (!place_is_data(load) || is_computed(s, load->tensor)) continue;
+            if (!place_is_data(load) || reads_product_rows(s, load->tensor)) continue;
             return "it is read at places from data, and not each of its elements is computed from "
                    "rows there";
         }
@@ -173,7 +176,7 @@ static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *
                : why;
 }
 
-static void refuse(Stream *s, uint64_t roots, const char *why, Span where) {
+static void refuse_roots(Stream *s, uint64_t roots, const char *why, Span where) {
     for (int i = 0; i < s->root_count; i++) {
         Root *r = &s->roots[i];
         if (!(roots & (uint64_t)1 << i) || r->refusal) continue;
@@ -191,7 +194,7 @@ static int candidate_of(const Stream *s, const GNode *n) {
 static void visit_held(Stream *s, const GNode *n, const GNode *operand, const char *why,
                        uint64_t *refused) {
     if (!s->made_of[operand->id]) return;
-    refuse(s, s->made_of[operand->id], why, n->span);
+    refuse_roots(s, s->made_of[operand->id], why, n->span);
     *refused |= s->made_of[operand->id];
 }
 
@@ -203,7 +206,7 @@ static bool is_larger(const Stream *s, const GNode *n, uint64_t roots) {
     return true;
 }
 
-static void visit(Stream *s, GNode *n, uint64_t *refused) {
+static void visit_user(Stream *s, GNode *n, uint64_t *refused) {
     Loads loads = {.s = s};
     bool rows = stream_takes_rows(n);
     if (rows && s->made_of[n->operand ? n->operand->id : n->operands[0]->id])
@@ -216,7 +219,7 @@ static void visit(Stream *s, GNode *n, uint64_t *refused) {
     for (int i = 0; i < n->operand_count && !rows; i++)
         visit_held(s, n, n->operands[i], "a library call wants whole rows of it", refused);
     if (n->kind != GN_COMPUTE) return;
-    expr_visit_node(n, collect, &loads);
+    expr_visit_node(n, note_load, &loads);
     int root = candidate_of(s, n);
     /* A product that reads another product is a user of it, and no root. */
     if (loads.items.count == 0 && root >= 0) {
@@ -227,14 +230,14 @@ static void visit(Stream *s, GNode *n, uint64_t *refused) {
     /* Of two products, one made of the other, the larger one stays a root. */
     if (root >= 0 && is_larger(s, n, roots_of(s, &loads))) {
         uint64_t smaller = roots_of(s, &loads);
-        refuse(s, smaller, "a larger product is made of it", n->span);
+        refuse_roots(s, smaller, "a larger product is made of it", n->span);
         *refused |= smaller;
         return;
     }
     const char *why = classify(s, n, &loads, &s->use[n->id]);
     uint64_t roots = roots_of(s, &loads);
     if (why) {
-        refuse(s, roots, why, n->span);
+        refuse_roots(s, roots, why, n->span);
         *refused |= roots;
     } else if (s->use[n->id] == USE_ELEMENT) {
         s->made_of[n->id] = roots;
@@ -243,13 +246,13 @@ static void visit(Stream *s, GNode *n, uint64_t *refused) {
 
 static void visit_kept(Stream *s, const GNode *n, const char *why, uint64_t *refused) {
     if (!n || !s->made_of[n->id]) return;
-    refuse(s, s->made_of[n->id], why, n->span);
+    refuse_roots(s, s->made_of[n->id], why, n->span);
     *refused |= s->made_of[n->id];
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-static void forget(Stream *s) {
+static void forget_marks(Stream *s) {
     memset(s->made_of, 0, sizeof *s->made_of * s->ids);
     memset(s->use, 0, sizeof *s->use * s->ids);
     for (uint32_t i = 0; i < s->ids; i++)
@@ -262,9 +265,9 @@ void stream_find(Stream *s) {
     Graph *g = s->g;
     for (uint64_t refused = 1; refused;) {
         refused = 0;
-        forget(s);
+        forget_marks(s);
         for (int i = 0; i < g->nodes.count; i++)
-            visit(s, g->nodes.items[i], &refused);
+            visit_user(s, g->nodes.items[i], &refused);
         for (int i = 0; i < g->outputs.count; i++)
             visit_kept(s, g->outputs.items[i].node, "it is a result", &refused);
         for (int i = 0; i < g->commits.count; i++) {

@@ -21,7 +21,9 @@ typedef struct Gather {
     const GExpr *own[GRAPH_MAX_RANK + 1]; /* the indices of the amount: its own indices, then r */
     int own_count;
     /* `inside` says that the key is a place of the row; NULL: it always is. */
-    const GExpr *x, *key, *inside;
+    const GExpr *x;
+    const GExpr *key;
+    const GExpr *inside;
     /* The factors that depend on own indices and the place alone are `taken`. */
     Factors of;
 } Gather;
@@ -62,8 +64,8 @@ GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term) {
     const Scatter *s = term->scatter;
     Gather a = {.g = g, .x = term->at[s->axis]};
     ComputeSpec spec = *sum;
-    const GExpr *from[GRAPH_MAX_RANK + 1],
-        *place = graph_fresh_index(g, graph_index_extent(g, s->place));
+    const GExpr *from[GRAPH_MAX_RANK + 1];
+    const GExpr *place = graph_fresh_index(g, graph_index_extent(g, s->place));
     for (int i = 0; i < s->node->rank; i++) {
         if (i == s->axis) continue;
         from[a.own_count] = s->out[i];

@@ -20,7 +20,8 @@ typedef struct Scatter {
     int axis;
     /* Fresh indices: those of S, and r. `key` is written in them. It does not read out[axis], the
      * index that it is compared with. */
-    const GExpr *out[GRAPH_MAX_RANK], *place;
+    const GExpr *out[GRAPH_MAX_RANK];
+    const GExpr *place;
     const GExpr *key;
     GNode *amount; /* the array of amounts; its axes are the own ones in order, then r */
     bool refused;  /* true if some reader wants all of S */

@@ -35,7 +35,8 @@ typedef struct Places {
     uint32_t ids;
     Carrier **carriers; /* by the id of a node */
     GNode **now;        /* by the id of a node: its new form; used only while building */
-    bool building, failed;
+    bool building;
+    bool failed;
 } Places;
 
 /* ---- arrays of chosen places ----------------------------------------------------------------- */
@@ -94,7 +95,10 @@ static void open_scatter(Places *p, Scatter *s) {
     Conjuncts c = {.count = 0};
     graph_open(g, s->node, &spec);
     guard_list(spec.guard, &c);
-    const GExpr *ahead = NULL, *behind = NULL, *key = NULL, *x = spec.out[s->axis];
+    const GExpr *ahead = NULL;
+    const GExpr *behind = NULL;
+    const GExpr *key = NULL;
+    const GExpr *x = spec.out[s->axis];
     for (int i = 0; i < c.count; i++) {
         if (zeros_reads_one_of(g, c.items[i], &x, 1))
             key = c.items[i]->args[c.items[i]->args[0] == x ? 1 : 0];
@@ -147,14 +151,14 @@ static bool is_plain_load(const GExpr *e) {
     return true;
 }
 
-static Linear fail(Places *p) {
+static Linear no_form(Places *p) {
     p->failed = true;
     return (Linear){.rest = NULL};
 }
 
 static Linear read_carrier(Places *p, const GExpr *e) {
     const Carrier *c = p->carriers[e->tensor->id];
-    if (!is_plain_load(e)) return fail(p);
+    if (!is_plain_load(e)) return no_form(p);
     Linear l = c->form;
     l.rest = p->building ? (c->rest ? gx_load(p->g, c->rest, e->tensor->rank, e->args, NULL) : NULL)
              : c->form.rest ? gx_real(p->g, 1)
@@ -173,7 +177,7 @@ static const GExpr *or_zero(Graph *g, const GExpr *e) {
     return e ? e : gx_real(g, 0);
 }
 
-static void append(Places *p, Linear *to, const Linear *from) {
+static void append_terms(Places *p, Linear *to, const Linear *from) {
     for (int i = 0; i < from->count; i++) {
         if (to->count == MOST_TERMS)
             p->failed = true;
@@ -191,7 +195,7 @@ static Linear negated(Places *p, Linear l) {
     return l;
 }
 
-static Linear scaled(Places *p, Linear l, const GExpr *factor, bool divides) {
+static Linear scaled_form(Places *p, Linear l, const GExpr *factor, bool divides) {
     Graph *g = p->g;
     GOp op = divides ? G_DIV : G_MUL;
     if (l.rest) l.rest = gx2(g, op, l.rest, factor);
@@ -204,14 +208,14 @@ static Linear scaled(Places *p, Linear l, const GExpr *factor, bool divides) {
     return l;
 }
 
-static Linear sum_of(Places *p, const Linear *a, const Linear *b) {
+static Linear sum_of_forms(Places *p, const Linear *a, const Linear *b) {
     Linear l = *a;
     if (b->rest) l.rest = l.rest ? gx2(p->g, G_ADD, l.rest, b->rest) : b->rest;
-    append(p, &l, b);
+    append_terms(p, &l, b);
     return l;
 }
 
-static Linear chosen(Places *p, const GExpr *condition, Linear a, Linear b) {
+static Linear chosen_form(Places *p, const GExpr *condition, Linear a, Linear b) {
     Graph *g = p->g;
     for (int i = 0; i < a.count; i++)
         a.terms[i].coefficient =
@@ -222,7 +226,7 @@ static Linear chosen(Places *p, const GExpr *condition, Linear a, Linear b) {
             gx_select(g, condition, gx_real(g, 0),
                       b.terms[i].coefficient ? b.terms[i].coefficient : gx_real(g, 1));
     if (a.rest || b.rest) a.rest = gx_select(g, condition, or_zero(g, a.rest), or_zero(g, b.rest));
-    append(p, &a, &b);
+    append_terms(p, &a, &b);
     return a;
 }
 
@@ -230,26 +234,27 @@ static Linear linear(Places *p, const GExpr *e) {
     bool in[3] = {false};
     if (!scatters_in(p, &e, 1)) return (Linear){.rest = plain(p, e)};
     if (e->op == G_LOAD)
-        return e->tensor->id < p->ids && p->carriers[e->tensor->id] ? read_carrier(p, e) : fail(p);
+        return e->tensor->id < p->ids && p->carriers[e->tensor->id] ? read_carrier(p, e)
+                                                                    : no_form(p);
     for (int i = 0; i < e->arg_count && i < 3; i++)
         in[i] = scatters_in(p, &e->args[i], 1) != 0;
     if (e->op == G_MUL && !(in[0] && in[1]))
-        return scaled(p, linear(p, e->args[in[0] ? 0 : 1]), plain(p, e->args[in[0] ? 1 : 0]),
-                      false);
+        return scaled_form(p, linear(p, e->args[in[0] ? 0 : 1]), plain(p, e->args[in[0] ? 1 : 0]),
+                           false);
     if (e->op == G_DIV && !in[1])
-        return scaled(p, linear(p, e->args[0]), plain(p, e->args[1]), true);
+        return scaled_form(p, linear(p, e->args[0]), plain(p, e->args[1]), true);
     if (e->op == G_NEG) return negated(p, linear(p, e->args[0]));
-    if (e->op != G_ADD && e->op != G_SUB && !(e->op == G_SELECT && !in[0])) return fail(p);
-    Linear a = linear(p, e->args[e->op == G_SELECT ? 1 : 0]),
-           b = linear(p, e->args[e->op == G_SELECT ? 2 : 1]);
-    if (e->op == G_SELECT) return chosen(p, plain(p, e->args[0]), a, b);
+    if (e->op != G_ADD && e->op != G_SUB && !(e->op == G_SELECT && !in[0])) return no_form(p);
+    Linear a = linear(p, e->args[e->op == G_SELECT ? 1 : 0]);
+    Linear b = linear(p, e->args[e->op == G_SELECT ? 2 : 1]);
+    if (e->op == G_SELECT) return chosen_form(p, plain(p, e->args[0]), a, b);
     if (e->op == G_SUB) b = negated(p, b);
-    return sum_of(p, &a, &b);
+    return sum_of_forms(p, &a, &b);
 }
 
 /* ---- who reads them -------------------------------------------------------------------------- */
 
-static void refuse(Places *p, uint64_t scatters) {
+static void refuse_scatters(Places *p, uint64_t scatters) {
     for (int i = 0; i < p->count; i++)
         if (scatters & (uint64_t)1 << i) p->scatters[i].refused = true;
 }
@@ -301,7 +306,7 @@ static bool is_linear(Places *p, const GNode *n, uint64_t *scatters, ComputeSpec
     return !p->failed;
 }
 
-static void look_at(Places *p, const GNode *n) {
+static void look_at_node(Places *p, const GNode *n) {
     Scatter *s;
     uint64_t scatters = 0;
     ComputeSpec spec;
@@ -311,18 +316,19 @@ static void look_at(Places *p, const GNode *n) {
     for (int i = 0; i < n->operand_count; i++)
         whole[i + 1] = n->operands[i];
     for (int i = 0; i <= n->operand_count; i++)
-        if (whole[i] && p->carriers[whole[i]->id]) refuse(p, p->carriers[whole[i]->id]->scatters);
+        if (whole[i] && p->carriers[whole[i]->id])
+            refuse_scatters(p, p->carriers[whole[i]->id]->scatters);
     if (!is_linear(p, n, &scatters, &spec, &form))
-        refuse(p, scatters);
+        refuse_scatters(p, scatters);
     else if (n->reducer == GR_NONE)
         add_carrier(p, n, &spec, &form, scatters);
 }
 
 static void keep_whole(Places *p, const GNode *n) {
-    if (n && p->carriers[n->id]) refuse(p, p->carriers[n->id]->scatters);
+    if (n && p->carriers[n->id]) refuse_scatters(p, p->carriers[n->id]->scatters);
 }
 
-static int refused(const Places *p) {
+static int refused_count(const Places *p) {
     int count = 0;
     for (int i = 0; i < p->count; i++)
         count += p->scatters[i].refused;
@@ -333,12 +339,12 @@ static int refused(const Places *p) {
  * looked at again without the refused ones, until nothing changes. */
 static void find_users(Places *p) {
     Graph *g = p->g;
-    for (int before = -1; before != refused(p);) {
-        before = refused(p);
+    for (int before = -1; before != refused_count(p);) {
+        before = refused_count(p);
         memset(p->carriers, 0, sizeof *p->carriers * p->ids);
         int count = g->nodes.count;
         for (int i = 0; i < count; i++)
-            look_at(p, g->nodes.items[i]);
+            look_at_node(p, g->nodes.items[i]);
         for (int i = 0; i < g->outputs.count; i++)
             keep_whole(p, g->outputs.items[i].node);
         for (int i = 0; i < g->commits.count; i++) {
@@ -387,7 +393,7 @@ static GNode *renew(Places *p, GNode *n) {
     return n; /* no node reads it any more */
 }
 
-static void build(Places *p) {
+static void build_nodes(Places *p) {
     Graph *g = p->g;
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);
@@ -412,5 +418,5 @@ void zeros_use_places(Graph *g) {
     p->carriers = arena_array(g->arena, Carrier *, p->ids);
     p->now = arena_array(g->arena, GNode *, p->ids);
     find_users(p);
-    if (refused(p) < p->count) build(p);
+    if (refused_count(p) < p->count) build_nodes(p);
 }

@@ -40,7 +40,7 @@ static void replace(Graph *g, ComputeSpec *spec, const GExpr *index, const GExpr
     if (spec->guard) spec->guard = gx_substitute(g, spec->guard, 1, &index, &by);
 }
 
-static const GExpr *zero(Graph *g, GType type) {
+static const GExpr *zero_of_type(Graph *g, GType type) {
     return type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0);
 }
 
@@ -55,11 +55,12 @@ static ComputeSpec outer_of(Graph *g, const ComputeSpec *spec) {
 /* ---- where i < n ----------------------------------------------------------------------------- */
 
 /* Finds the range [*low, *high) of an index that a condition on it alone leaves. */
-static bool range_of(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis, int64_t *low,
-                     int64_t *high) {
+static bool condition_range(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis,
+                            int64_t *low, int64_t *high) {
     if (e->op != G_LT && e->op != G_LE) return false;
     bool below = e->args[1]->op == G_CONST;
-    const GExpr *index = e->args[below ? 0 : 1], *bound = e->args[below ? 1 : 0];
+    const GExpr *index = e->args[below ? 0 : 1];
+    const GExpr *bound = e->args[below ? 1 : 0];
     if (bound->op != G_CONST || bound->type != GT_INT || index->op != G_INDEX) return false;
     *axis = axis_of(spec, index);
     if (*axis < 0) return false;
@@ -69,16 +70,17 @@ static bool range_of(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
     return *low >= 0 && *high <= extent && *low < *high;
 }
 
-static GNode *narrow(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c, int number,
-                     int axis, int64_t low, int64_t high) {
-    ComputeSpec inner = *spec, outer = outer_of(g, spec);
+static GNode *narrow_range(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c,
+                           int number, int axis, int64_t low, int64_t high) {
+    ComputeSpec inner = *spec;
+    ComputeSpec outer = outer_of(g, spec);
     const GExpr *at[GRAPH_MAX_RANK];
     inner.guard = without(g, c, number);
     inner.out[axis] = graph_fresh_index(g, high - low);
     replace(g, &inner, spec->out[axis], gx2(g, G_ADD, inner.out[axis], gx_int(g, low)));
     memcpy(at, outer.out, sizeof at);
     at[axis] = gx2(g, G_SUB, outer.out[axis], gx_int(g, low));
-    outer.value = gx_load(g, graph_compute(g, &inner), inner.out_rank, at, zero(g, type));
+    outer.value = gx_load(g, graph_compute(g, &inner), inner.out_rank, at, zero_of_type(g, type));
     return graph_compute(g, &outer);
 }
 
@@ -89,7 +91,8 @@ static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return false;
     for (int side = 0; side < 2; side++) {
         const GExpr *index = e->args[side];
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         *place = e->args[1 - side];
         *axis = index->op == G_INDEX ? axis_of(spec, index) : -1;
         bool inside = *axis >= 0 && gx_range(g, *place, NULL, &low, &high) && low >= 0 &&
@@ -109,7 +112,8 @@ static bool stands_alone(Graph *g, const ComputeSpec *spec, const Conjuncts *c, 
 
 static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c,
                        int number, int axis, const GExpr *place) {
-    ComputeSpec inner = *spec, outer = outer_of(g, spec);
+    ComputeSpec inner = *spec;
+    ComputeSpec outer = outer_of(g, spec);
     const GExpr *at[GRAPH_MAX_RANK];
     int rank = 0;
     inner.guard = without(g, c, number);
@@ -124,8 +128,8 @@ static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conj
     for (int i = 0; i <= number; i++)
         here = gx_and(g, here, c->items[i]);
     here = gx_substitute(g, here, spec->out_rank, spec->out, outer.out);
-    outer.value =
-        gx_select(g, here, gx_load(g, graph_compute(g, &inner), rank, at, NULL), zero(g, type));
+    outer.value = gx_select(g, here, gx_load(g, graph_compute(g, &inner), rank, at, NULL),
+                            zero_of_type(g, type));
     return graph_compute(g, &outer);
 }
 
@@ -146,7 +150,9 @@ static const GExpr *only_value(Graph *g, const ComputeSpec *spec, const GExpr *e
 static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number, int at,
                        const GExpr *value) {
     ComputeSpec term = *spec;
-    const GExpr *index = spec->red[at], *first = NULL, *then = NULL;
+    const GExpr *index = spec->red[at];
+    const GExpr *first = NULL;
+    const GExpr *then = NULL;
     /* The value may be read only where the conditions ahead of it hold. */
     for (int i = 0; i < c->count; i++) {
         bool ahead = i < number && !zeros_reads_one_of(g, c->items[i], &index, 1);
@@ -164,7 +170,7 @@ static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
     if (--term.red_rank == 0) {
         term.reducer = GR_NONE;
         if (term.guard)
-            term.value = gx_select(g, term.guard, term.value, zero(g, term.value->type));
+            term.value = gx_select(g, term.guard, term.value, zero_of_type(g, term.value->type));
         term.guard = NULL;
     }
     return graph_compute(g, &term);
@@ -180,14 +186,15 @@ static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExp
     const GExpr *guard = spec->guard;
     if (spec->red_rank != 2 || guard->op != G_EQ || guard->args[0]->type != GT_INT) return -1;
     for (int side = 0; side < 2; side++) {
-        const GExpr *index = guard->args[side], *key = guard->args[1 - side];
+        const GExpr *index = guard->args[side];
+        const GExpr *key = guard->args[1 - side];
         *target = index->op == G_INDEX ? axis_of(spec, index) : -1;
         if (*target < 0 || zeros_reads_one_of(g, key, spec->out, spec->out_rank) ||
             zeros_reads_one_of(g, spec->value, &index, 1))
             continue;
         *read = key;
-        bool first = zeros_reads_one_of(g, key, &spec->red[0], 1),
-             second = zeros_reads_one_of(g, key, &spec->red[1], 1);
+        bool first = zeros_reads_one_of(g, key, &spec->red[0], 1);
+        bool second = zeros_reads_one_of(g, key, &spec->red[1], 1);
         if (first != second) return first ? 0 : 1;
     }
     return -1;
@@ -195,7 +202,8 @@ static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExp
 
 static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int target,
                             const GExpr *key) {
-    ComputeSpec inner = *spec, outer = *spec;
+    ComputeSpec inner = *spec;
+    ComputeSpec outer = *spec;
     const GExpr *at[GRAPH_MAX_RANK];
     /* A place that belongs to no sum may be outside of what can be read. */
     inner.guard = gx_inside(g, key, graph_index_extent(g, spec->out[target]));
@@ -224,11 +232,12 @@ static GNode *leave_out(Graph *g, GNode *node) {
     graph_open(g, node, &spec);
     if (!guard_list(spec.guard, &c)) return node;
     const GExpr *key;
-    int target, kept = node->red_rank == 2 && graph_extent(node, node->rank) *
-                                                      graph_extent(node, node->rank + 1) >=
-                                                  LARGE_SUM
-                           ? kept_first(g, &spec, &target, &key)
-                           : -1;
+    int target;
+    int kept =
+        node->red_rank == 2 &&
+                graph_extent(node, node->rank) * graph_extent(node, node->rank + 1) >= LARGE_SUM
+            ? kept_first(g, &spec, &target, &key)
+            : -1;
     if (kept >= 0) return in_two_levels(g, &spec, kept, target, key);
     for (int i = 0; i < c.count; i++) {
         int at;
@@ -237,11 +246,12 @@ static GNode *leave_out(Graph *g, GNode *node) {
     }
     for (int i = 0; i < c.count; i++) {
         int axis;
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         const GExpr *place;
         if (zeros_reads_one_of(g, c.items[i], spec.red, spec.red_rank)) continue;
-        if (range_of(g, &spec, c.items[i], &axis, &low, &high))
-            return narrow(g, &spec, node->type, &c, i, axis, low, high);
+        if (condition_range(g, &spec, c.items[i], &axis, &low, &high))
+            return narrow_range(g, &spec, node->type, &c, i, axis, low, high);
         if (is_place(g, &spec, c.items[i], &axis, &place) && stands_alone(g, &spec, &c, i))
             return at_place(g, &spec, node->type, &c, i, axis, place);
     }
