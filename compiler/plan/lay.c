@@ -24,7 +24,8 @@
 typedef struct Typical {
     double ranks, operations, memory; /* `operations` and `memory` (bytes) are per second */
     /* `network` is in bytes per second, and `start` in seconds before the first byte. */
-    double network, start;
+    double network;
+    double start;
 } Typical;
 static const Typical host = {4, 50e9, 10e9, 1e9, 20e-6};
 /* What travels from a device goes through the memory of the host. */
@@ -52,7 +53,8 @@ static const Kernel *kernel_at(const Laying *l, int step) {
 
 /* True if tiles cut the rows evenly. The last chunk of a cut axis must be as long as the others. */
 static bool has_even_tiles(const Laying *l, const GNode *n) {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t chunk;
     compute_collapse_axes(n, extents);
     const int axes = compute_tile_axes(n, extents, &l->g->settings, &chunk);
     return !chunk || extents[axes] % chunk == 0;
@@ -265,12 +267,13 @@ static bool reads_scattered(const Laying *l, const Kernel *k) {
     return false;
 }
 
-static bool is_worth_it(const Laying *l, int step) {
+static bool is_worth_cutting(const Laying *l, int step) {
     const Kernel *k = kernel_at(l, step);
     const CoupletStep *s = &l->p->out->steps[step];
     if (l->g->settings.cut_always || reads_scattered(l, k)) return true;
     const double alone = s->flops / l->typical->operations + s->bytes / l->typical->memory;
-    double whole = alone, cut = alone / l->typical->ranks;
+    double whole = alone;
+    double cut = alone / l->typical->ranks;
     for (int i = 0; i < first_output(k); i++) {
         if (!l->in_slabs[plan_buffer(l->p, k->operands[i])]) continue;
         whole += time_of_gather(l, k->operands[i]);
@@ -305,7 +308,7 @@ static void lay_step(Laying *l, int step) {
         array_push(l->p->arena, &l->exchanges, combine);
         return;
     }
-    const bool cut = can_be_cut(l, k) && is_worth_it(l, step);
+    const bool cut = can_be_cut(l, k) && is_worth_cutting(l, step);
     for (int i = 0; i < first_output(k); i++) {
         const int buffer = plan_buffer(l->p, k->operands[i]);
         if (cut && reads_own(l, k, k->operands[i])) continue;
@@ -393,7 +396,8 @@ static void make_blocks(Laying *l) {
 }
 
 static int by_step(const void *first, const void *second) {
-    const CoupletExchange *a = first, *b = second;
+    const CoupletExchange *a = first;
+    const CoupletExchange *b = second;
     return a->step != b->step      ? (a->step < b->step ? -1 : 1)
            : a->buffer < b->buffer ? -1
                                    : a->buffer > b->buffer;
