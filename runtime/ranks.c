@@ -34,7 +34,10 @@ struct CoupletExchanges {
     Going *going;      /* by exchange */
     int *by_made;      /* exchanges, sorted by the step that makes their data */
     bool *is_replaced; /* by step: true if an exchange replaces it */
-    int made_at, started_at, need_at, moved_at;
+    int made_at;
+    int started_at;
+    int need_at;
+    int moved_at;
     void *const *places;
 };
 
@@ -79,12 +82,13 @@ static int subtrees(int64_t from, int64_t to) {
 
 int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *e, int ranks,
                                int rank) {
-    const int64_t first = couplet_part_first(plan, ranks, rank),
-                  end = couplet_part_first(plan, ranks, rank + 1);
+    const int64_t first = couplet_part_first(plan, ranks, rank);
+    const int64_t end = couplet_part_first(plan, ranks, rank + 1);
     const CoupletBuffer *b = &plan->buffers[e->buffer];
     if (e->kind == COUPLET_GATHER) return (end - first) * b->slab * (ranks - 1);
-    const int64_t count = couplet_buffer_count(b), each = e->leaves / plan->shards,
-                  part = count / ranks + (rank < count % ranks);
+    const int64_t count = couplet_buffer_count(b);
+    const int64_t each = e->leaves / plan->shards;
+    const int64_t part = count / ranks + (rank < count % ranks);
     return couplet_type_bytes(b->type) *
            (subtrees(first * each, end * each) * (count - part) + part * (ranks - 1));
 }
@@ -217,11 +221,13 @@ static void set_first(CoupletExchanges *x, const CoupletExchange *e) {
 /* Has the queue of another device copy this rank's data to the host. */
 static bool fetch(CoupletExchanges *x, const CoupletExchange *e, Going *going) {
     CoupletDevice *d = x->device;
-    const int64_t first = first_leaf(x, e, x->group->rank), count = own_leaf_count(x, e);
+    const int64_t first = first_leaf(x, e, x->group->rank);
+    const int64_t count = own_leaf_count(x, e);
     if (!going->array) return true;
     if (!going->sum) {
         set_first(x, e);
-        const int64_t own = x->first[x->group->rank], end = x->first[x->group->rank + 1];
+        const int64_t own = x->first[x->group->rank];
+        const int64_t end = x->first[x->group->rank + 1];
         return d->calls->fetch(d, going->array + own, x->places[e->buffer], own, end - own,
                                &going->mark);
     }
@@ -287,7 +293,7 @@ static bool arrived(CoupletExchanges *x, Going *going) {
 
 /* Starts an exchange. Tags are used in turn, so the exchange that had this tag before is over by
  * now. */
-static bool start(CoupletExchanges *x, int at) {
+static bool start_exchange(CoupletExchanges *x, int at) {
     const CoupletExchange *e = &x->plan->exchanges[x->by_made[at]];
     Going *going = &x->going[x->by_made[at]];
     if (!arrived(x, going)) return false;
@@ -311,7 +317,7 @@ static bool move_on(CoupletExchanges *x) {
 
 static bool start_what_is_made(CoupletExchanges *x) {
     while (x->started_at < x->made_at)
-        if (!start(x, x->started_at++) || !move_on(x)) return false;
+        if (!start_exchange(x, x->started_at++) || !move_on(x)) return false;
     return true;
 }
 

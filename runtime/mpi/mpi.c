@@ -17,7 +17,10 @@ static_assert(sizeof(MPI_Request) <= sizeof(int64_t), "a request fits into a wor
 enum { PIECE = 1 << 30 };
 
 /* The words of a transfer: its request, or the list of its requests, and their number. */
-enum { REQUEST, COUNT };
+enum {
+    REQUEST,
+    COUNT,
+};
 
 typedef struct Link {
     MPI_Comm all;
@@ -34,7 +37,9 @@ static bool fail(int code, char *error) {
 }
 
 static void *open_link(int *rank, int *ranks, char *error) {
-    int level = MPI_THREAD_SINGLE, code = MPI_SUCCESS, is_there = 0;
+    int level = MPI_THREAD_SINGLE;
+    int code = MPI_SUCCESS;
+    int is_there = 0;
     MPI_Initialized(&is_there);
     if (is_there)
         MPI_Query_thread(&level);
@@ -66,8 +71,8 @@ static void *open_link(int *rank, int *ranks, char *error) {
 /* ---- transfers ------------------------------------------------------------------------------- */
 
 /* Starts one piece: of a send if `out` is given, else of a receive. */
-static int start(Link *link, int other, int tag, const char *out, char *in, int64_t at,
-                 int64_t bytes, MPI_Request *request) {
+static int start_piece(Link *link, int other, int tag, const char *out, char *in, int64_t at,
+                       int64_t bytes, MPI_Request *request) {
     const int count = (int)(bytes - at < PIECE ? bytes - at : PIECE);
     return out ? MPI_Isend(out + at, count, MPI_BYTE, other, tag, link->all, request)
                : MPI_Irecv(in + at, count, MPI_BYTE, other, tag, link->all, request);
@@ -76,7 +81,8 @@ static int start(Link *link, int other, int tag, const char *out, char *in, int6
 static bool start_all(Link *link, int other, int tag, const char *out, char *in, int64_t bytes,
                       CoupletTransfer *t, char *error) {
     const int64_t pieces = bytes <= PIECE ? 1 : (bytes + PIECE - 1) / PIECE;
-    MPI_Request one = MPI_REQUEST_NULL, *list = &one;
+    MPI_Request one = MPI_REQUEST_NULL;
+    MPI_Request *list = &one;
     static char nothing;
     if (bytes == 0 && out) out = &nothing;
     if (pieces > 1 && !(list = malloc((size_t)pieces * sizeof *list))) {
@@ -84,7 +90,7 @@ static bool start_all(Link *link, int other, int tag, const char *out, char *in,
         return false;
     }
     for (int64_t i = 0; i < pieces; i++) {
-        const int code = start(link, other, tag, out, in, i * PIECE, bytes, &list[i]);
+        const int code = start_piece(link, other, tag, out, in, i * PIECE, bytes, &list[i]);
         if (code == MPI_SUCCESS) continue;
         if (pieces > 1) free(list);
         return fail(code, error);
@@ -130,13 +136,14 @@ static MPI_Request *list_of(CoupletTransfer *t, MPI_Request *one) {
     return one;
 }
 
-static void forget(CoupletTransfer *t, MPI_Request *list) {
+static void end_transfer(CoupletTransfer *t, MPI_Request *list) {
     if (t->words[COUNT] > 1) free(list);
     *t = (CoupletTransfer){{0}};
 }
 
 static bool is_done(void *link, CoupletTransfer *t, bool *done, char *error) {
-    MPI_Request one, *list = list_of(t, &one);
+    MPI_Request one;
+    MPI_Request *list = list_of(t, &one);
     int left = 0;
     (void)link;
     for (int64_t i = 0; i < t->words[COUNT]; i++) {
@@ -147,7 +154,7 @@ static bool is_done(void *link, CoupletTransfer *t, bool *done, char *error) {
     }
     *done = left == 0;
     if (*done)
-        forget(t, list);
+        end_transfer(t, list);
     else if (t->words[COUNT] == 1)
         memcpy(&t->words[REQUEST], &one, sizeof one);
     return true;
@@ -155,14 +162,15 @@ static bool is_done(void *link, CoupletTransfer *t, bool *done, char *error) {
 
 /* Abandons a transfer. A receive is cancelled. A send cannot be, and its request is left alone. */
 static void abandon(void *link, CoupletTransfer *t) {
-    MPI_Request one, *list = list_of(t, &one);
+    MPI_Request one;
+    MPI_Request *list = list_of(t, &one);
     (void)link;
     for (int64_t i = 0; i < t->words[COUNT]; i++) {
         if (list[i] == MPI_REQUEST_NULL) continue;
         MPI_Cancel(&list[i]);
         MPI_Request_free(&list[i]);
     }
-    forget(t, list);
+    end_transfer(t, list);
 }
 
 /* Leaves the run. MPI_Finalize waits for all ranks, so it is not called after a failure. */

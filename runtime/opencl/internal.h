@@ -30,13 +30,21 @@ typedef struct Opencl {
     cl_command_queue queue;
     const char *cache_folder;
     const char *options; /* the options for the device's compiler */
-    bool was_cached, is_pocl;
+    bool was_cached;
+    bool is_pocl;
     /* in bytes: the memory of the device, its largest allocation, and what is allocated */
-    int64_t memory, piece, in_use;
+    int64_t memory;
+    int64_t piece;
+    int64_t in_use;
     Loaded loaded[MAX_LOADED];
     cl_program support;
-    cl_kernel health, rows, gather, push, advance;
-    Memory *fault_word, *health_word;
+    cl_kernel health;
+    cl_kernel rows;
+    cl_kernel gather;
+    cl_kernel push;
+    cl_kernel advance;
+    Memory *fault_word;
+    Memory *health_word;
     bool may_have_faults; /* true if a kernel that may fault was launched since the last wait */
     long calls, fail_at;  /* for tests: the number of the call that is made to fail; 0: none */
 } Opencl;

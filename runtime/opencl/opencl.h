@@ -9,8 +9,11 @@
 enum { COUPLET_OPENCL_MAX_DEVICES = 64 };
 
 typedef struct CoupletOpenclInfo {
-    char name[128], platform[128];
-    char version[128], c_version[64], driver[128];
+    char name[128];
+    char platform[128];
+    char version[128];
+    char c_version[64];
+    char driver[128];
     const char *kind;      /* "GPU", "CPU" or "accelerator" */
     int64_t memory, piece; /* the bytes of all memory, and of one allocation */
 } CoupletOpenclInfo;

@@ -41,7 +41,8 @@ bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int
     if (code == CL_SUCCESS) return true;
     /* Copies that were asked for before may still read memory that the caller frees now. */
     if (cl->queue) clFinish(cl->queue);
-    const char *open = strchr(call, '('), *slash = strrchr(file, '/');
+    const char *open = strchr(call, '(');
+    const char *slash = strrchr(file, '/');
     int length = open ? (int)(open - call) : (int)strlen(call);
     const char *meaning = is_memory(code) ? "the device is out of memory"
                           : is_loss(code) ? "the device failed or was lost"

@@ -130,7 +130,8 @@ static bool await(CoupletDevice *device, void *mark) {
 static bool copy(CoupletDevice *device, int count, const CoupletCopy *copies) {
     Opencl *cl = opencl_of(device);
     for (const CoupletCopy *c = copies; c < copies + count; c++) {
-        const Memory *target = c->to, *source = c->from;
+        const Memory *target = c->to;
+        const Memory *source = c->from;
         if (c->bytes && !CL(cl, clEnqueueCopyBuffer(cl->queue, source->object, target->object,
                                                     (size_t)(source->first + c->from_offset),
                                                     (size_t)(target->first + c->to_offset),
@@ -165,12 +166,14 @@ static bool set_int(Opencl *cl, cl_kernel kernel, cl_uint at, int64_t value) {
 /* So many groups; `first` is the launch's offset. */
 static bool start_groups(Opencl *cl, cl_kernel kernel, int64_t first, int64_t groups,
                          int64_t group) {
-    const size_t offset = (size_t)first, global = (size_t)(groups * group), local = (size_t)group;
+    const size_t offset = (size_t)first;
+    const size_t global = (size_t)(groups * group);
+    const size_t local = (size_t)group;
     return CL(
         cl, clEnqueueNDRangeKernel(cl->queue, kernel, 1, &offset, &global, &local, 0, NULL, NULL));
 }
 
-static bool start(Opencl *cl, cl_kernel kernel, int64_t items, int64_t group) {
+static bool start_kernel(Opencl *cl, cl_kernel kernel, int64_t items, int64_t group) {
     return start_groups(cl, kernel, 0, (items + group - 1) / group, group);
 }
 
@@ -301,7 +304,7 @@ static bool health(CoupletDevice *device, int count, const void *const *arrays,
             !set_int(cl, cl->health, 2, lengths[i]) ||
             !CL(cl, clSetKernelArg(cl->health, 3, sizeof cl->health_word->object,
                                    &cl->health_word->object)) ||
-            !start(cl, cl->health, items, 256))
+            !start_kernel(cl, cl->health, items, 256))
             return false;
     }
     if (!read_from(device, &word, cl->health_word, 0, sizeof word)) return false;
@@ -312,7 +315,8 @@ static bool health(CoupletDevice *device, int count, const void *const *arrays,
 /* Sets the arguments for an array that begins at a byte of `from`. */
 static bool set_array_from(Opencl *cl, cl_kernel kernel, cl_uint at, const void *memory,
                            int64_t offset) {
-    const Memory *m = memory, later = {m->object, m->first + offset};
+    const Memory *m = memory;
+    const Memory later = {m->object, m->first + offset};
     return set_array(cl, kernel, at, &later, 1);
 }
 
@@ -322,7 +326,7 @@ static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_
     cl_kernel k = cl->rows;
     return set_array(cl, k, 0, to, 1) && set_array_from(cl, k, 2, from, from_offset) &&
            set_array(cl, k, 4, rows, sizeof(cl_int)) && set_int(cl, k, 6, count) &&
-           set_int(cl, k, 7, row_bytes) && start(cl, k, row_bytes, ROWS_GROUP);
+           set_int(cl, k, 7, row_bytes) && start_kernel(cl, k, row_bytes, ROWS_GROUP);
 }
 
 static bool gather_rows(CoupletDevice *device, void *to, const void *from, const void *rows,
@@ -331,7 +335,7 @@ static bool gather_rows(CoupletDevice *device, void *to, const void *from, const
     cl_kernel k = cl->gather;
     return set_array(cl, k, 0, to, 1) && set_array(cl, k, 2, from, 1) &&
            set_array(cl, k, 4, rows, sizeof(cl_int)) && set_int(cl, k, 6, count) &&
-           set_int(cl, k, 7, row_bytes) && start(cl, k, count * row_bytes, ROWS_GROUP);
+           set_int(cl, k, 7, row_bytes) && start_kernel(cl, k, count * row_bytes, ROWS_GROUP);
 }
 
 static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const void *head,
@@ -341,7 +345,7 @@ static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const v
     return set_array(cl, k, 0, ring, 1) && set_array_from(cl, k, 2, from, from_offset) &&
            set_array(cl, k, 4, head, sizeof(cl_int)) && set_int(cl, k, 6, length) &&
            set_int(cl, k, 7, count) && set_int(cl, k, 8, row_bytes) &&
-           start(cl, k, count * row_bytes, ROWS_GROUP);
+           start_kernel(cl, k, count * row_bytes, ROWS_GROUP);
 }
 
 static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t count,
@@ -349,7 +353,8 @@ static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t cou
     Opencl *cl = opencl_of(device);
     cl_kernel k = cl->advance;
     return set_array(cl, k, 0, head, sizeof(cl_int)) && set_array(cl, k, 2, fill, sizeof(cl_int)) &&
-           set_int(cl, k, 4, count) && set_int(cl, k, 5, length) && start(cl, k, 1, ROWS_GROUP);
+           set_int(cl, k, 4, count) && set_int(cl, k, 5, length) &&
+           start_kernel(cl, k, 1, ROWS_GROUP);
 }
 
 bool opencl_open_support(Opencl *cl) {

@@ -19,15 +19,15 @@ static CLBlastTranspose turned(bool transposed) {
 }
 
 /* Returns the position of an array in its allocation, in floats. */
-static size_t first_of(const Memory *m, int64_t offset) {
+static size_t first_float(const Memory *m, int64_t offset) {
     return (size_t)(m->first / (int64_t)sizeof(float) + offset);
 }
 
 bool opencl_product(Opencl *cl, const CoupletProduct *p, const Memory *left, const Memory *right,
                     const Memory *out) {
-    const size_t left_first = first_of(left, p->left_offset),
-                 right_first = first_of(right, p->right_offset),
-                 out_first = first_of(out, p->out_offset);
+    const size_t left_first = first_float(left, p->left_offset);
+    const size_t right_first = first_float(right, p->right_offset);
+    const size_t out_first = first_float(out, p->out_offset);
     if (p->batch == 1)
         return CL(cl,
                   CLBlastSgemm(CLBlastLayoutRowMajor, turned(p->left_transposed),

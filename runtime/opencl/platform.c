@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PLATFORMS = 16, NEEDED_GROUP = 256, NEEDED_LOCAL = 32768 };
+enum {
+    MAX_PLATFORMS = 16,
+    NEEDED_GROUP = 256,
+    NEEDED_LOCAL = 32768,
+};
 
 /* kinds of devices, in the order of the list */
 static const struct {
@@ -47,7 +51,7 @@ static int64_t ask_size(cl_device_id id, cl_device_info what) {
     return clGetDeviceInfo(id, what, sizeof value, &value, NULL) == CL_SUCCESS ? (int64_t)value : 0;
 }
 
-static void describe(cl_device_id id, const char *kind, CoupletOpenclInfo *info) {
+static void describe_device(cl_device_id id, const char *kind, CoupletOpenclInfo *info) {
     cl_platform_id platform = NULL;
     memset(info, 0, sizeof *info);
     ask_text(id, CL_DEVICE_NAME, info->name, sizeof info->name);
@@ -68,7 +72,7 @@ int couplet_opencl_list(CoupletOpenclInfo *infos, int most) {
     const char *names[COUPLET_OPENCL_MAX_DEVICES];
     int count = find_devices(ids, names, COUPLET_OPENCL_MAX_DEVICES);
     for (int i = 0; i < count && i < most; i++)
-        describe(ids[i], names[i], &infos[i]);
+        describe_device(ids[i], names[i], &infos[i]);
     return count;
 }
 
@@ -127,7 +131,7 @@ static bool limit_memory(Opencl *cl, const CoupletOpenclInfo *info) {
     return true;
 }
 
-static bool open_device(Opencl *cl, const CoupletOpenclInfo *info) {
+static bool open_platform_device(Opencl *cl, const CoupletOpenclInfo *info) {
     choose_options(cl);
     cl->is_pocl = strcmp(info->platform, "Portable Computing Language") == 0;
     return can_run(cl, info) && limit_memory(cl, info) &&
@@ -139,7 +143,8 @@ static bool open_device(Opencl *cl, const CoupletOpenclInfo *info) {
 CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *error,
                                    size_t error_bytes) {
     cl_device_id ids[COUPLET_OPENCL_MAX_DEVICES];
-    const char *names[COUPLET_OPENCL_MAX_DEVICES], *fail_at = getenv("COUPLET_OPENCL_FAIL");
+    const char *names[COUPLET_OPENCL_MAX_DEVICES];
+    const char *fail_at = getenv("COUPLET_OPENCL_FAIL");
     int count = find_devices(ids, names, COUPLET_OPENCL_MAX_DEVICES);
     if (number < 0 || number >= count) {
         if (count == 0)
@@ -159,7 +164,7 @@ CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *e
         return NULL;
     }
     CoupletOpenclInfo info;
-    describe(ids[number], names[number], &info);
+    describe_device(ids[number], names[number], &info);
     cl->device.calls = &opencl_calls;
     cl->device.group = couplet_group_alone();
     snprintf(cl->device.name, sizeof cl->device.name, "opencl:%d", number);
@@ -169,7 +174,7 @@ CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *e
     cl->cache_folder = cache_folder;
     cl->was_cached = true;
     cl->fail_at = fail_at ? strtol(fail_at, NULL, 10) : 0;
-    if (open_device(cl, &info)) return &cl->device;
+    if (open_platform_device(cl, &info)) return &cl->device;
     snprintf(error, error_bytes, "%s: %s", cl->device.name, cl->device.fault.sentence);
     couplet_device_free(&cl->device);
     return NULL;

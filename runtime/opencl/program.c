@@ -3,6 +3,7 @@
 #include "runtime/opencl/internal.h"
 
 #include "runtime/files.h"
+#include "runtime/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +16,6 @@ typedef struct Binary {
     unsigned char *data;
     size_t length;
 } Binary;
-
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ bytes[i]) * 1099511628211u;
-    return hash;
-}
 
 /* True if the driver keeps programs by itself. PoCL keeps what it built under a hash of its own; if
  * it is asked for a binary, it builds each kernel again, for groups of any size. So it is not
@@ -39,16 +33,16 @@ static bool cache_path(Opencl *cl, const char *source, char *path, size_t bytes)
     static const cl_device_info about[] = {CL_DEVICE_NAME, CL_DEVICE_VENDOR, CL_DEVICE_VERSION,
                                            CL_DRIVER_VERSION};
     if (!cl->cache_folder) return false;
-    uint64_t a = hash_bytes(1469598103934665603u, source, strlen(source) + 1),
-             b = hash_bytes(7809847782465536322u, source, strlen(source) + 1);
+    uint64_t a = couplet_hash_bytewise(1469598103934665603u, source, strlen(source) + 1);
+    uint64_t b = couplet_hash_bytewise(7809847782465536322u, source, strlen(source) + 1);
     const char *options = cl->options;
-    a = hash_bytes(a, options, strlen(options) + 1);
-    b = hash_bytes(b, options, strlen(options) + 1) * 31;
+    a = couplet_hash_bytewise(a, options, strlen(options) + 1);
+    b = couplet_hash_bytewise(b, options, strlen(options) + 1) * 31;
     for (size_t i = 0; i < sizeof about / sizeof *about; i++) {
         char text[256] = "";
         clGetDeviceInfo(cl->id, about[i], sizeof text, text, NULL);
-        a = hash_bytes(a, text, strnlen(text, sizeof text) + 1);
-        b = hash_bytes(b, text, strnlen(text, sizeof text) + 1) * 31;
+        a = couplet_hash_bytewise(a, text, strnlen(text, sizeof text) + 1);
+        b = couplet_hash_bytewise(b, text, strnlen(text, sizeof text) + 1) * 31;
     }
     int length = snprintf(path, bytes, "%s/%016llx%016llx.opencl", cl->cache_folder,
                           (unsigned long long)a, (unsigned long long)b);
@@ -60,16 +54,18 @@ static bool cache_path(Opencl *cl, const char *source, char *path, size_t bytes)
 static Binary read_binary(const char *path) {
     struct {
         char magic[8];
-        uint64_t hash, length;
+        uint64_t hash;
+        uint64_t length;
     } head;
-    Binary none = {NULL, 0}, found = none;
+    Binary none = {NULL, 0};
+    Binary found = none;
     FILE *file = fopen(path, "rb");
     if (!file) return none;
     if (fread(&head, sizeof head, 1, file) == 1 && memcmp(head.magic, magic, sizeof magic) == 0 &&
         head.length < ((uint64_t)1 << 32) && (found.data = malloc(head.length + 1))) {
         found.length = fread(found.data, 1, head.length, file);
         if (found.length != head.length ||
-            hash_bytes(1469598103934665603u, found.data, found.length) != head.hash) {
+            couplet_hash_bytewise(1469598103934665603u, found.data, found.length) != head.hash) {
             free(found.data);
             found = none;
         }
@@ -81,8 +77,8 @@ static Binary read_binary(const char *path) {
 /* Writes a binary. The cache is a convenience, so a failure is silent. */
 static void write_binary(const char *path, Binary binary) {
     char partial[COUPLET_PATH_BYTES + 32];
-    const uint64_t hash = hash_bytes(1469598103934665603u, binary.data, binary.length),
-                   length = binary.length;
+    const uint64_t hash = couplet_hash_bytewise(1469598103934665603u, binary.data, binary.length);
+    const uint64_t length = binary.length;
     snprintf(partial, sizeof partial, "%s.%ld", path, (long)getpid());
     FILE *file = fopen(partial, "wb");
     if (!file) return;
@@ -94,7 +90,7 @@ static void write_binary(const char *path, Binary binary) {
     if (!good || rename(partial, path) != 0) remove(partial);
 }
 
-static void keep(cl_program program, const char *path) {
+static void keep_binary(cl_program program, const char *path) {
     Binary binary = {NULL, 0};
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof binary.length, &binary.length,
                          NULL) != CL_SUCCESS ||
@@ -112,7 +108,8 @@ static void keep(cl_program program, const char *path) {
 static cl_program from_cache(Opencl *cl, const char *path) {
     Binary binary = read_binary(path);
     if (!binary.data) return NULL;
-    cl_int status, code;
+    cl_int status;
+    cl_int code;
     const unsigned char *data = binary.data;
     cl_program program =
         clCreateProgramWithBinary(cl->context, 1, &cl->id, &binary.length, &data, &status, &code);
@@ -157,7 +154,7 @@ static cl_program build(Opencl *cl, const char *source) {
     if (program) return program;
     cl->was_cached = false;
     program = from_source(cl, source);
-    if (program && cached) keep(program, path);
+    if (program && cached) keep_binary(program, path);
     return program;
 }
 
