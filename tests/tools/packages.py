@@ -68,6 +68,8 @@ soversion = re.search(r"COUPLET_SOVERSION (\d+)\)", (root / "CMakeLists.txt").re
 first = (debian / "changelog").read_text().split("\n", 1)[0]
 check(re.match(rf"couplet \({re.escape(version)}(-\d+)?\) ", first),
       "debian/changelog has the version", first)
+signed = re.search(r"^ -- (.*>)  ", (debian / "changelog").read_text(), re.MULTILINE)[1]
+check(source["Maintainer"] == signed, "the maintainer is who signs debian/changelog", signed)
 check(f"\n## {version}\n" in (root / "CHANGELOG.md").read_text(), "CHANGELOG.md has it")
 for name in ("libcouplet", "libcouplet_formula"):
     listed = [file for file in owners if file.endswith(f"{name}.so.{soversion}")]
