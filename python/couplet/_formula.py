@@ -256,7 +256,11 @@ def values_of(hypers):
     hypers = hypers or {}
     values = (c.Value * max(1, len(hypers)))()
     for value, (name, number) in zip(values, hypers.items()):
-        value.name, value.value = name.encode(), float(number)
+        try:
+            value.name, value.value = name.encode(), float(number)
+        except (TypeError, ValueError):
+            words = "`%s` is a number, and %s was given"
+            raise TypeError(words % (name, type(number).__name__)) from None
     return values, len(hypers)
 
 

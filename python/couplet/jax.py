@@ -5,7 +5,7 @@
 
 The call is a target of XLA's foreign functions (jax.ffi) on the CPU, which hands over the memory of
 the arrays. Shapes are checked while JAX traces. vmap makes one call after the other; a second
-derivative is refused by JAX.
+derivative is refused.
 """
 
 import atexit
@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _library as c
+from ._arrays import whole_numbers
 from ._formula import File, Kernels, Slot, declared, end_runs
 from .errors import CoupletError
 
@@ -209,18 +210,30 @@ class _Formula:
         return _call(plan, *[value for _, value in operands])
 
 
+# Types whose numbers may not fit into 32 bits with a sign.
+_WIDE = (np.dtype(np.uint32), np.dtype(np.int64), np.dtype(np.uint64))
+
+
 def _operand(parameter, value):
-    """As the kernels read it. JAX knows how to lead a gradient through a change of type."""
+    """As the kernels read it, but for whole numbers of a wide type, which are looked at when they
+    are known. JAX knows how to lead a gradient through a change of type."""
+    if parameter.kind != c.REAL and not isinstance(value, jax.Array):
+        value = np.asarray(value)
+        if value.dtype.kind in "iu":  # JAX would cut them to 32 bits
+            value = whole_numbers(value, parameter.name)
     value = jnp.asarray(value)
     if parameter.kind == c.REAL:
         if not jnp.issubdtype(value.dtype, jnp.floating) and not parameter.is_number:
             words = "`%s` is made of reals, and an array of %s was given"
             raise TypeError(words % (parameter.name, value.dtype))
         return value.astype(jnp.float32)
-    if jnp.issubdtype(value.dtype, jnp.floating) or jnp.iscomplexobj(value):
-        words = "`%s` holds whole numbers or truth values, and an array of %s was given"
+    is_masked = value.dtype == bool and parameter.kind != c.BOOL
+    if jnp.issubdtype(value.dtype, jnp.inexact) or is_masked:
+        words = "`%s` holds whole numbers, and an array of %s was given"
+        if parameter.kind == c.BOOL:
+            words = "`%s` holds truth values, and an array of %s was given"
         raise TypeError(words % (parameter.name, value.dtype))
-    return value.astype(jnp.int32)
+    return value if value.dtype in _WIDE else value.astype(jnp.int32)
 
 
 class _Plan:
@@ -256,15 +269,29 @@ class _Plan:
         if kernels.compiled(self.slots(shapes), frozenset(names)).shape:  # mistakes are said now
             words = "`%s` gives an array, and one number is expected here"
             raise CoupletError(words % self.formula.function)
-        target = self._register(shapes, names)
+        target = self._register(shapes, [v.dtype for v in values], names)
         results = [jax.ShapeDtypeStruct((), jnp.float32)]
         results += [jax.ShapeDtypeStruct(shapes[i], jnp.float32) for i in wanted]
-        return jax.ffi.ffi_call(target, results, vmap_method="sequential")(*values)
+        call = jax.custom_jvp(jax.ffi.ffi_call(target, results, vmap_method="sequential"))
+        call.defjvp(self._refuse_derivative)
+        return call(*values)
 
-    def _register(self, shapes, names):
+    def _refuse_derivative(self, primals, tangents):
+        words = "`%s` has a value and a gradient, and no second derivative"
+        raise CoupletError(words % self.formula.function)
+
+    def _narrow(self, shapes, types, addresses):
+        """For each operand of a wide type its numbers in 32 bits, for each other None."""
+        return [
+            whole_numbers(_memory(address, shape, dtype), p.name) if dtype in _WIDE else None
+            for p, shape, dtype, address in zip(self.parameters, shapes, types, addresses)
+        ]
+
+    def _register(self, shapes, types, names):
         formula = self.formula
         about = (formula.file.path, formula.file.text, formula.file.hypers, formula.function)
         about += (formula.options, self.constants, [p.name for p in self.parameters], shapes, names)
+        about += ([str(dtype) for dtype in types],)
         name = hashlib.sha256(repr(about).encode("utf-8", "replace")).hexdigest()[:32]
         target = "couplet_" + name
         if target in _handlers:
@@ -274,7 +301,9 @@ class _Plan:
             def has_infinity():
                 return any(_has_infinity(s) for s in slots if s.element == c.FLOAT32 and s.address)
 
-            slots = self.slots(shapes, arguments)
+            kept = self._narrow(shapes, types, arguments)
+            slots = self.slots(shapes, [a if k is None else k.ctypes.data
+                                        for a, k in zip(arguments, kept)])
             value = formula.kernels.run(slots, dict(zip(names, results[1:])), False, has_infinity)
             ctypes.c_float.from_address(results[0]).value = value
 
@@ -284,9 +313,17 @@ class _Plan:
         return target
 
 
+def _memory(address, shape, dtype):
+    """XLA's own memory as an array of numpy."""
+    count = math.prod(shape)
+    if count == 0:
+        return np.empty(shape, dtype)
+    memory = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
+    return np.frombuffer(memory, dtype, count).reshape(shape)
+
+
 def _has_infinity(slot):
-    memory = (ctypes.c_float * math.prod(slot.shape)).from_address(slot.address)
-    return bool(np.isinf(np.frombuffer(memory, np.float32)).any())
+    return bool(np.isinf(_memory(slot.address, slot.shape, np.dtype(np.float32))).any())
 
 
 def _value(plan, *values):

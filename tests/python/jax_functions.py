@@ -91,6 +91,20 @@ class Functions(unittest.TestCase):
         self.near(jax.grad(power)(x[0]), 3 * x[0] ** 2)
         self.near(couplet.jax.loss(PATH, "power")(x[0], jnp.array(3)), (x[0] ** 3).sum())
 
+    def test_whole_numbers_that_do_not_fit(self):
+        x, _ = draw(4, 3)
+        loss, mask = couplet.jax.loss(PATH, "same"), jnp.ones(4, bool)
+        for kind in (jnp.uint8, jnp.int16, jnp.uint32):
+            c = jnp.array([0, 1, 0, 2], kind)
+            self.near(jax.jit(loss)(x, c, mask), loss(x, c.astype(jnp.int32), mask))
+        wide = np.array([0, 2**32, 1, 0])  # as int32 the second would be 0
+        with self.assertRaisesRegex(couplet.CoupletError, r"c\[1\] is 4294967296, and whole"):
+            loss(x, wide, mask)
+        wide = jnp.array([1, 2, 2**32 - 1, 0], jnp.uint32)
+        for ask in (loss, jax.jit(loss), jax.grad(loss)):
+            with self.assertRaisesRegex(Exception, r"c\[2\] is 4294967295, and whole"):
+                jax.block_until_ready(ask(x, wide, mask))
+
     def test_vmap(self):
         x, y = draw(12, 4)
         several = x.reshape(3, 4, 4), y.reshape(3, 4, 4)
@@ -123,8 +137,14 @@ print("begun")
             couplet.jax.loss(PATH, "pears")
         with self.assertRaisesRegex(Exception, r"x\[1, 2\] is nan"):
             jax.block_until_ready(self.loss(x.at[1, 2].set(jnp.nan), y))
-        with self.assertRaises(Exception):
-            jax.hessian(self.loss)(x, y)
+        for twice in (jax.hessian(self.loss), jax.jit(jax.hessian(self.loss)),
+                      jax.grad(lambda x, y: jnp.sum(jax.grad(self.loss)(x, y) ** 2))):
+            with self.assertRaisesRegex(couplet.CoupletError, "`pairs` has .* no second deriv"):
+                twice(x, y)
+        with self.assertRaisesRegex(TypeError, "`c` holds whole numbers, and an array of bool"):
+            couplet.jax.loss(PATH, "same")(x, x[:, 0] > 0, x[:, 0] > 0)
+        with self.assertRaisesRegex(TypeError, "`scale` is a number, and str was given"):
+            couplet.jax.loss(PATH, "pairs", scale="a")
 
 
 unittest.main()
