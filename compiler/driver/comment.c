@@ -1,6 +1,6 @@
-/* Reads what the text of a file says about a function: the comment above it, and its signature.
- * Comments are not in the tree, so they are taken from the text itself. `couplet doc` and the
- * library for other programs both show them. */
+/* Reads what the text of a file says about a function: the comment above it, and its head on one
+ * line. Comments are no part of the tree, so they are taken from the text itself. `couplet doc`
+ * and the library for other programs both show them. */
 #include "compiler/driver/comment.h"
 
 #include <string.h>
@@ -38,7 +38,7 @@ CommentLines comment_above(Arena *arena, const char *text, const char *at) {
     return begin == at ? (CommentLines){{NULL, 0, 0}} : comment_at(arena, begin);
 }
 
-/* Returns the first paragraph on one line. A line of shapes is no part of a paragraph. */
+/* The first paragraph on one line. Shapes, which have a line of their own, are no part of it. */
 static const char *first_paragraph(Arena *arena, const CommentLines *lines) {
     const char *text = "";
     for (int i = 0; i < lines->of.count; i++) {
@@ -50,14 +50,17 @@ static const char *first_paragraph(Arena *arena, const CommentLines *lines) {
 }
 
 /* True if a sentence ends at `at`: there is a full stop, a semicolon or a colon ahead of a blank.
- * The full stop of "et al." or of "eq. (4)" ends none. */
+ * The full stop of "et al.", of "eq. (4)" or of the range "0 .. 1" ends none, nor does the colon of
+ * the type "label : int". */
 static bool ends_sentence(const char *text, const char *at) {
     if (at[1] != ' ' && at[1]) return false;
-    if (*at == ':' || *at == ';') return true;
+    const char before = at > text ? at[-1] : ' ';
+    if (*at == ':') return before != ' ';
+    if (*at == ';') return true;
     const bool is_short =
         (at - text >= 2 && (!strncmp(at - 2, "al", 2) || !strncmp(at - 2, "eq", 2))) ||
         (at - text >= 3 && !strncmp(at - 3, "eqs", 3));
-    return *at == '.' && !is_short;
+    return *at == '.' && before != '.' && !is_short;
 }
 
 const char *comment_gist(Arena *arena, const CommentLines *lines) {
@@ -72,8 +75,7 @@ const char *comment_gist(Arena *arena, const CommentLines *lines) {
     return arena_printf(arena, "%.*s", (int)(end - text), text);
 }
 
-/* Returns where a signature ends: behind the closing parenthesis of its last list. A net has two
- * lists. */
+/* Behind the parenthesis that closes the last list; a net has two. */
 static const char *signature_end(const char *at) {
     const char *end = strchr(at, '(');
     for (int depth = 0; end && *end; end++) {

@@ -1,7 +1,8 @@
-/* couplet doc: makes a page in Markdown from the comments of a module. The comment at the top of a
- * file becomes a section, whose title is its first line. The comment above a function describes the
- * function; its indented lines are formulas. A README.md in the folder comes first. Behind each
- * comment stands the function's formula as LaTeX, which viewers of Markdown set. */
+/* couplet doc: makes a page in Markdown from the comments of a module. The README.md of a folder is
+ * the head of its page, and each file of the folder is a section; a module of one file is a page by
+ * itself. The comment at the top of a file begins its section or page, whose title is the first
+ * line. The comment above a function describes the function; its indented lines are formulas.
+ * Behind each comment stands the function's formula as LaTeX, which viewers of Markdown set. */
 #include "compiler/driver/comment.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
@@ -49,11 +50,13 @@ static void print_formula(Arena *arena, const Stmt *fn, FILE *out) {
     free(formula);
 }
 
-/* Prints a function. `method` has it in checked form, from which its formula is made. */
-static void print_function(Arena *arena, const Stmt *fn, const Method *method, FILE *out) {
+/* Prints a function. `method` has it in checked form, from which its formula is made; `level` is
+ * that of its heading, `##`. */
+static void print_function(Arena *arena, const Stmt *fn, const Method *method, const char *level,
+                           FILE *out) {
     const Source *source = fn->span.source;
     CommentLines said = comment_above(arena, source->text, source->text + fn->span.begin);
-    fprintf(out, "### %s\n\n`", fn->name);
+    fprintf(out, "%s %s\n\n`", level, fn->name);
     comment_signature(fn, out);
     fprintf(out, "`\n\n");
     if (said.of.count) print_lines(&said, 0, out);
@@ -80,8 +83,16 @@ static const char *title(Arena *arena, const Module *file) {
     return about.of.count ? about.of.items[0] : file->source->path;
 }
 
+/* The title of a file and what its comment says beyond that. */
+static void print_head(Arena *arena, const Module *file, const char *level, FILE *out) {
+    CommentLines about = comment_at(arena, file->source->text);
+    fprintf(out, "%s %s\n\n", level, title(arena, file));
+    if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
+}
+
+/* A table of the functions of a file, in the order of its text. */
 static void print_contents(Arena *arena, const Module *file, FILE *out) {
-    fprintf(out, "\n**%s**\n\n| | |\n| --- | --- |\n", title(arena, file));
+    fprintf(out, "| | |\n| --- | --- |\n");
     for (int i = 0; i < file->stmt_count; i++) {
         if (!is_documented(file->stmts[i])) continue;
         fprintf(out, "| [`%s`](#%s) | ", file->stmts[i]->name, file->stmts[i]->name);
@@ -90,25 +101,42 @@ static void print_contents(Arena *arena, const Module *file, FILE *out) {
     }
 }
 
-static void print_file(Arena *arena, const Module *file, const Method *method, FILE *out) {
-    CommentLines about = comment_at(arena, file->source->text);
-    fprintf(out, "## %s\n\n", title(arena, file));
-    if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
+static void print_functions(Arena *arena, const Module *file, const Method *method,
+                            const char *level, FILE *out) {
     for (int i = 0; i < file->stmt_count; i++)
-        if (is_documented(file->stmts[i])) print_function(arena, file->stmts[i], method, out);
+        if (is_documented(file->stmts[i])) print_function(arena, file->stmts[i], method, level, out);
 }
 
+static void print_folder(Arena *arena, const Source *about, Module *const *files, int count,
+                         const Method *method, FILE *out) {
+    fprintf(out, "%s", about->text);
+    for (int i = 0; i < count; i++) {
+        fprintf(out, "\n**%s**\n\n", title(arena, files[i]));
+        print_contents(arena, files[i], out);
+    }
+    fprintf(out, "\n");
+    for (int i = 0; i < count; i++) {
+        print_head(arena, files[i], "##", out);
+        print_functions(arena, files[i], method, "###", out);
+    }
+}
+
+/* Files of a folder without a README are pages that stand one behind the other. */
 static void print_page(Arena *arena, const char *path, Module *const *files, int count,
                        const Method *method, FILE *out) {
     const char *readme = arena_printf(arena, "%s/README.md", path);
-    Source *about = access(readme, R_OK) == 0 ? load_source(arena, readme) : NULL;
+    const Source *about = access(readme, R_OK) == 0 ? load_source(arena, readme) : NULL;
     fprintf(out, "<!-- Made by `couplet doc %s`: change the comments there. -->\n\n", path);
-    if (about) fprintf(out, "%s", about->text);
-    for (int i = 0; i < count; i++)
+    if (about) {
+        print_folder(arena, about, files, count, method, out);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        print_head(arena, files[i], "#", out);
         print_contents(arena, files[i], out);
-    fprintf(out, "\n");
-    for (int i = 0; i < count; i++)
-        print_file(arena, files[i], method, out);
+        fprintf(out, "\n");
+        print_functions(arena, files[i], method, "##", out);
+    }
 }
 
 int doc_command(int argc, char **argv) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""docs_losses.py COUPLET ROOT: the pages of losses, augmentations and layers in docs are what
-`couplet doc` makes of the library's comments, and every loss has one that says
-where it comes from."""
+"""docs_losses.py COUPLET ROOT [--update]: the pages of the library's modules in docs are what
+`couplet doc` makes of their comments, and every loss has one that says where it comes from.
+--update writes the pages."""
 import os
 import re
 import subprocess
@@ -10,22 +10,27 @@ import sys
 import command
 
 couplet, root = os.path.abspath(sys.argv[1]), sys.argv[2]
+update = sys.argv[3:] == ["--update"]
 check = command.Checks()
 made = subprocess.run([couplet, "doc", "stdlib/losses"], cwd=root, capture_output=True, text=True)
 check(made.returncode == 0, "couplet doc stdlib/losses", made.stderr)
-with open(os.path.join(root, "docs/losses.md")) as file:
-    check(file.read() == made.stdout, "docs/losses.md is up to date",
-          "run: couplet doc stdlib/losses > docs/losses.md")
-
-PAGES = {"augment": "augmentations", "nn": "networks",
+PAGES = {"losses": "losses", "augment": "augmentations", "nn": "networks",
          **{kind + ".cpl": "kinds/" + kind
-            for kind in ("clips", "waves", "points", "columns", "tokens", "textlines")}}
+            for kind in ("clips", "waves", "points", "columns", "tokens", "textlines")},
+         **{module + ".cpl": "library/" + module
+            for module in ("anneal", "cluster", "measure", "mix", "optim", "pair", "stats")}}
+modules = set(os.listdir(os.path.join(root, "stdlib"))) - {"README.md"}
+check(set(PAGES) == modules, "every module of the library has a page", set(PAGES) ^ modules)
 for source, page in PAGES.items():
     found = subprocess.run([couplet, "doc", f"stdlib/{source}"], cwd=root, capture_output=True,
-                           text=True)
-    with open(os.path.join(root, f"docs/{page}.md")) as file:
-        check(file.read() == found.stdout, f"docs/{page}.md is up to date",
-              f"run: couplet doc stdlib/{source} > docs/{page}.md")
+                           text=True).stdout
+    path = os.path.join(root, f"docs/{page}.md")
+    if update:
+        command.write(path, found)
+    check(os.path.exists(path) and open(path).read() == found, f"docs/{page}.md is up to date",
+          f"run: couplet doc stdlib/{source} > docs/{page}.md")
+    bare = re.findall(r"^(#+ \w+)\n\n`.*`\n\n(?=```math|<details>)", found, re.MULTILINE)
+    check(not bare or "library" not in page, f"{source}: functions have comments", bare)
 
 sections = re.split(r"^### ", made.stdout, flags=re.MULTILINE)[1:]
 check(len(sections) >= 80, f"{len(sections)} functions")

@@ -33,7 +33,7 @@ def defined(path):
     return names
 
 
-# what each module of the library holds, and the page that lists a large one
+# what each module of the library holds, and its page
 MODULES = [
     ("nn", "layers and networks", "networks.md"),
     ("losses", "losses, one function for each formula", "losses.md"),
@@ -44,13 +44,13 @@ MODULES = [
     ("columns", "functions of one row of a table", "kinds/columns.md"),
     ("tokens", "functions of one line of codes", "kinds/tokens.md"),
     ("textlines", "functions of one picture of a line of text", "kinds/textlines.md"),
-    ("optim", "optimisers", None),
-    ("anneal", "schedules", None),
-    ("cluster", "codes and assignments", None),
-    ("measure", "what is reported of whole tables", None),
-    ("stats", "order and moments of a batch", None),
-    ("pair", "scores of all pairs of rows", None),
-    ("mix", "mixed samples and features", None),
+    ("optim", "optimisers", "library/optim.md"),
+    ("anneal", "schedules", "library/anneal.md"),
+    ("cluster", "codes and assignments", "library/cluster.md"),
+    ("measure", "what is reported of whole tables", "library/measure.md"),
+    ("stats", "order and moments of a batch", "library/stats.md"),
+    ("pair", "scores of all pairs of rows", "library/pair.md"),
+    ("mix", "mixed samples and features", "library/mix.md"),
 ]
 
 
@@ -66,7 +66,9 @@ def library():
         names = defined(path if os.path.isdir(path) else path + ".cpl")
         if not names:
             sys.exit(f"tests/driver/docs_tables.py: found nothing in the module {name}")
-        what = f"{len(names)} of them, in [{page}]({page})" if page else f"`{' '.join(names)}`"
+        listed_here = page.startswith("library/")
+        said = f"`{' '.join(names)}`, in" if listed_here else f"{len(names)} of them, in"
+        what = f"{said} [{page}]({page})"
         rows.append(f"| `{name}` | {holds} | {what} |")
     return ["| module | holds | names |", "| --- | --- | --- |"] + rows
 
