@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""site.py ROOT [--build]: links between the pages of docs/ lead somewhere, and docs/README.md names
-every page. With --build the site of tools/site.sh is made, too: its links lead to pages and anchors
-that there are, nothing in it is loaded from elsewhere, and the search knows its words."""
+"""site.py ROOT [--build]: links between the pages of docs/ lead somewhere, docs/README.md names
+every page, and code within a line is whole. With --build the site of tools/site.sh is made, too: its
+links lead to pages and anchors that there are, nothing in it is loaded from elsewhere, and the
+search knows its words. Where Chromium is installed, it sets every formula of some pages."""
 import html.parser
+import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,6 +60,22 @@ def index_is_whole():
     check(not left, "docs/README.md names every page", left)
 
 
+def code_is_whole():
+    """A line that begins with a sign of lists ends a paragraph, and a piece of code that goes on
+    over it; a backtick within code ends the piece, whose last character then is often a blank."""
+    wrong = []
+    for path in [root / "README.md", *sorted(docs.rglob("*.md"))]:
+        for block in re.split(r"\n\s*\n", prose(path)):
+            for item in re.split(r"\n(?=(?: *[-+*] | *\d+[.)] |#+ |\|))", block):
+                bare = re.sub(r"``.*?``", "", item, flags=re.DOTALL)
+                pieces = bare.split("`")
+                cut = len(pieces) % 2 == 0
+                torn = [code for code in pieces[1::2] if code != code.strip()]
+                if (cut or torn) and not bare.startswith("    "):
+                    wrong.append(f"{path.relative_to(root)}: {item.strip()[:70]} {torn}")
+    check(not wrong, "code within a line is whole", "\n".join(wrong))
+
+
 class Page(html.parser.HTMLParser):
     """The links, the anchors and what is loaded of a page of HTML."""
 
@@ -105,13 +124,34 @@ def site(folder):
     for sheet in folder.rglob("*.css"):
         foreign.update(re.findall(r"url\(\s*[\"']?((?:https?:)?//[^)]*)", sheet.read_text()))
     check(not foreign, "nothing is loaded from elsewhere", foreign)
-    words = (folder / "searchindex.js").read_text()
-    check(all(f'{word}":' in words for word in ("queue", "tutori", "gradcheck")),
-          "the search knows words of the pages")
+    index = (folder / "searchindex.js").read_text()
+    index = json.loads(index[index.index("{"):index.rindex("}") + 1])
+    for word, page in (("queue", "docs/language"), ("tutori", "docs/tutorial"),
+                       ("gradcheck", "docs/tools"), ("recal", "docs/library/measure"),
+                       ("cutmix", "docs/library/mix"), ("lar", "docs/library/optim")):
+        places = index["terms"].get(word, [])
+        names = [index["docnames"][i] for i in ([places] if isinstance(places, int) else places)]
+        check(page in names, f"the search finds {word} on {page}", names)
+    if shutil.which("chromium"):
+        for page in ("docs/losses", "docs/library/measure", "docs/python"):
+            set_page(folder, page)
+
+
+def set_page(folder, page):
+    """Formulas that KaTeX has set, and cells of tables that tables.js has looked at."""
+    done = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=60000",
+         "--dump-dom", (folder / f"{page}.html").as_uri()], capture_output=True, text=True)
+    text = done.stdout
+    formulas = len(re.findall(r'<(?:div|span) class="math[ "]', text))
+    check(text.count('class="katex-display"') + text.count('class="katex"') >= formulas and
+          "katex-error" not in text, f"{page}: all of {formulas} formulas are set", done.stderr[-500:])
+    check('<td class="short">' in text or 'short"' in text, f"{page}: short cells stay on a line")
 
 
 links_of_pages()
 index_is_whole()
+code_is_whole()
 if sys.argv[2:] == ["--build"]:
     with tempfile.TemporaryDirectory() as folder:
         site(folder + "/site")
