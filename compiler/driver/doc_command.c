@@ -104,7 +104,8 @@ static void print_contents(Arena *arena, const Module *file, FILE *out) {
 static void print_functions(Arena *arena, const Module *file, const Method *method,
                             const char *level, FILE *out) {
     for (int i = 0; i < file->stmt_count; i++)
-        if (is_documented(file->stmts[i])) print_function(arena, file->stmts[i], method, level, out);
+        if (is_documented(file->stmts[i]))
+            print_function(arena, file->stmts[i], method, level, out);
 }
 
 static void print_folder(Arena *arena, const Source *about, Module *const *files, int count,

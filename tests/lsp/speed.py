@@ -124,7 +124,8 @@ def told(kind):
         median, high = values[len(values) // 2], values[int(0.99 * len(values))]
         return f"{median:.1f} median, {high:.1f} of 99 %, {values[-1]:.1f} worst"
 
-    print(f"{kind}, {len(times[kind])} times: ms of the processor: {of(0)}; ms on the wall: {of(1)}")
+    print(f"{kind}, {len(times[kind])} times:", end=" ")
+    print(f"ms of the processor: {of(0)}; ms on the wall: {of(1)}")
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """site.py ROOT [--build]: links between the pages of docs/ lead somewhere, docs/README.md names
-every page, and code within a line is whole. With --build the site of tools/site.sh is made, too: its
-links lead to pages and anchors that there are, nothing in it is loaded from elsewhere, and the
+every page, and code within a line is whole. With --build the site of tools/site.sh is made, too:
+its links lead to pages and anchors that there are, nothing in it is loaded from elsewhere, and the
 search knows its words. Where Chromium is installed, it sets every formula of some pages."""
 import html.parser
 import json
@@ -144,9 +144,9 @@ def set_page(folder, page):
          "--dump-dom", (folder / f"{page}.html").as_uri()], capture_output=True, text=True)
     text = done.stdout
     formulas = len(re.findall(r'<(?:div|span) class="math[ "]', text))
-    check(text.count('class="katex-display"') + text.count('class="katex"') >= formulas and
-          "katex-error" not in text, f"{page}: all of {formulas} formulas are set", done.stderr[-500:])
-    check('<td class="short">' in text or 'short"' in text, f"{page}: short cells stay on a line")
+    are_set = text.count('class="katex"') >= formulas and "katex-error" not in text
+    check(are_set, f"{page}: all of {formulas} formulas are set", done.stderr[-500:])
+    check('short"' in text, f"{page}: short cells of tables stay on a line")
 
 
 links_of_pages()
