@@ -192,7 +192,7 @@ Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count) {
     Dim *dims[MAX_RANK];
     if (count > MAX_RANK) {
         diag_report(c->diag, CODE_TOO_MANY_AXES, exprs[MAX_RANK]->span,
-                    "an array has at most %d axes", MAX_RANK);
+                    "an array has at most %d axes, and here are %d", MAX_RANK, count);
         count = MAX_RANK;
     }
     for (int i = 0; i < count; i++) {

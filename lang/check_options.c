@@ -105,10 +105,10 @@ static void check_parts(Check *c, const Param *p, const OptionRow *row) {
     if (p->guard) check_condition(c, p->guard, "what stands after `while`");
     if (p->part_count && row->wants != WANTS_RULE && row->wants != WANTS_PARTS)
         diag_report(c->diag, CODE_TRAIN_SETTING, p->span,
-                    "only `optimiser` and `freeze` speak of parts");
+                    "only `optimiser` and `freeze` name parts, and this is `%s`", p->name);
     if (p->guard && row->wants != WANTS_PARTS && row->wants != WANTS_RULE)
         diag_report(c->diag, CODE_TRAIN_SETTING, p->guard->span,
-                    "only `optimiser` and `freeze` go by a condition");
+                    "only `optimiser` and `freeze` go by a condition, and this is `%s`", p->name);
 }
 
 static void check_setting(Check *c, const Stmt *s, int at) {

@@ -111,7 +111,8 @@ static bool array_fits(Diag *diag, const Param *p, const CoupletArgument *a) {
             if (__builtin_mul_overflow(elements, a->extent[i], &elements) ||
                 elements > MOST_ELEMENTS) {
                 diag_report(diag, CODE_FUNCTION_INPUT, p->span,
-                            "`%s` has more elements than an array may have", name);
+                            "an array has at most %lld elements, and `%s` has more",
+                            (long long)MOST_ELEMENTS, name);
                 return false;
             }
         }
@@ -130,7 +131,9 @@ static bool constant_fits(Diag *diag, const Param *p, const CoupletArgument *a) 
         diag_report(diag, CODE_FUNCTION_INPUT, p->span, "`%s` is a whole number, and %g was given",
                     p->name, a->value);
     else if (kind != KIND_REAL && kind != KIND_INT && kind != KIND_BOOL)
-        diag_report(diag, CODE_FUNCTION_INPUT, p->span, "`%s` is no number", p->name);
+        diag_report(diag, CODE_FUNCTION_INPUT, p->span,
+                    "`%s` is neither a number nor a truth value, and one number was given",
+                    p->name);
     else
         return true;
     return false;

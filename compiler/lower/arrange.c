@@ -106,8 +106,11 @@ static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
     for (int i = 0; i < rank; i++) {
         int64_t extent;
         if (!lower_extent(l, e->args[i + 1], &extent)) {
-            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->args[i + 1]->span,
-                        "an axis of `reshape` is a positive whole number known at compile time");
+            diag_report(
+                l->diag, CODE_DIMENSION_UNKNOWN, e->args[i + 1]->span,
+                "axis %d that `reshape` makes is no whole number of at least 1 that is known at "
+                "compile time",
+                i + 1);
             return *value;
         }
         shape[i] = extent;

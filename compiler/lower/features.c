@@ -108,7 +108,8 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
     if (value->kind != VALUE_ARRAY || value_rank(value) != 2) {
         if (diag_error_count(l->diag)) return false;
         diag_report(l->diag, CODE_EVALUATION, features->span,
-                    "features are rows: an array of two axes is needed here");
+                    "features are rows, an array of two axes, and these are %s",
+                    value_shape_text(l, value));
         diag_suggest(l->diag, "a named part goes up to the next `>>`; one of several layers stands "
                               "in parentheses: `trunk: (a >> b) >> head: c`");
         return false;

@@ -36,20 +36,20 @@ static bool is_like(const GivenArray *a, const GNode *node) {
 /* A name has one type and shape in all phases that give it. */
 static void note_array(Lower *l, const NamedNode *given) {
     const GNode *node = given->node;
+    const bool is_integer = node->type == GT_INT;
     for (int i = 0; i < l->program->given.count; i++) {
         const GivenArray *a = &l->program->given.items[i];
         if (strcmp(a->name, given->name) != 0) continue;
         if (is_like(a, node)) return;
         diag_report(l->diag, CODE_GIVE, given->span,
-                    "`%s` is of another type or shape in an earlier phase", given->name);
-        diag_note(l->diag, a->span, "that one is here");
+                    "`%s` is %s of %s here, and of another type or shape in an earlier phase",
+                    given->name, node_shape_text(l, node), is_integer ? "ints" : "reals");
+        diag_note(l->diag, a->span, "the earlier phase gives it here");
         diag_suggest(l->diag, "give it another name");
         return;
     }
-    GivenArray made = {.name = given->name,
-                       .is_integer = node->type == GT_INT,
-                       .rank = node->rank,
-                       .span = given->span};
+    GivenArray made = {
+        .name = given->name, .is_integer = is_integer, .rank = node->rank, .span = given->span};
     memcpy(made.shape, node->shape, (size_t)made.rank * sizeof *made.shape);
     array_push(l->arena, &l->program->given, made);
 }

@@ -201,8 +201,10 @@ static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Pa
     l->site = "";
     const int own = value.kind == VALUE_ARRAY ? value_rank(&value) : 0;
     if ((value.kind != VALUE_ARRAY && value.kind != VALUE_SCALAR) || rank + own > GRAPH_MAX_RANK) {
-        diag_report(l->diag, CODE_VIEW, s->span, "a view is an array of at most %d axes",
-                    GRAPH_MAX_RANK - rank);
+        diag_report(
+            l->diag, CODE_VIEW, s->span,
+            "a view is a number or an array of at most %d axes for each sample; this has %d",
+            GRAPH_MAX_RANK - rank, own);
         return;
     }
     for (int i = 0; i < own; i++)

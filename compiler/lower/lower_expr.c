@@ -149,9 +149,9 @@ static Value map_values(Lower *l, const Value *values, int count, Elementwise ap
             for (int a = 0; same && a < rank; a++)
                 same = value_extent(&values[i], a) == value_extent(shaped, a);
             if (!same) {
-                diag_report(
-                    l->diag, CODE_SHAPES_DIFFER, span,
-                    "element by element work needs equal shapes, and these arrays differ here");
+                diag_report(l->diag, CODE_SHAPES_DIFFER, span,
+                            "element by element work needs equal shapes, and these are %s and %s",
+                            value_shape_text(l, shaped), value_shape_text(l, &values[i]));
                 return value_scalar(zero(l));
             }
         }

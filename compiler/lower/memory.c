@@ -140,7 +140,8 @@ static void declare_rows(Lower *l, const Stmt *s, const Param *column, int64_t l
         int64_t extent = 1;
         if (!lower_extent(l, column ? column->dims[i - 1] : s->dims[i], &extent))
             diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span,
-                        "the queue's row needs dimensions known at compile time");
+                        "axis %d of the queue `%s` is no dimension known at compile time", i + 1,
+                        name);
         record.state.shape[i] = extent;
     }
     if (!whole && (s->init_name || record.state.rank > 1))
@@ -153,7 +154,7 @@ void lower_declare_queue(Lower *l, const Stmt *s) {
     double length = 1;
     if (!s->dim_count || !lower_static(l, s->dims[0], &length))
         diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span,
-                    "a queue needs a length known at compile time");
+                    "the length of the queue `%s` is not known at compile time", s->name);
     for (int c = 0; c < s->param_count; c++)
         declare_rows(l, s, &s->params[c], (int64_t)length);
     if (!columns) declare_rows(l, s, NULL, (int64_t)length);
@@ -189,8 +190,10 @@ static bool queue_fits(Lower *l, const Stmt *s, Span span, const GNode *value, c
         same_rows = value->shape[i] == state->shape[i];
     if (same_rows && value->shape[0] <= state->shape[0]) return true;
     if (!same_rows) {
-        diag_report(l->diag, CODE_QUEUE_ROW, span, "what is pushed does not fit the rows of `%s`",
-                    s->name);
+        diag_report(l->diag, CODE_QUEUE_ROW, span, "what is pushed is %s: its rows do not fit",
+                    node_shape_text(l, value));
+        diag_note(l->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name,
+                  node_shape_text(l, state));
         return false;
     }
     diag_report(l->diag, CODE_QUEUE_ROW, span,
@@ -316,8 +319,8 @@ GNode *state_new_value(Lower *l, const Stmt *s, GNode *state) {
     Value value = lower_value(l, s->value);
     if (value.kind != VALUE_SCALAR && value_rank(&value) != state->rank) {
         diag_report(l->diag, CODE_UPDATE, s->span,
-                    "the new value of `%s` has another number of axes than it has",
-                    s->targets[0]->name);
+                    "the new value of `%s` has %d axes, and `%s` has %d", s->targets[0]->name,
+                    value_rank(&value), s->targets[0]->name, state->rank);
         return state;
     }
     return lower_shaped_like(l, &value, state, s->span);

@@ -88,8 +88,9 @@ Value let_unrolled_value(Lower *l, const Stmt *s) {
         element = element ? gx_select(g, gx2(g, G_EQ, number, gx_int(g, k)), pieces[k], element)
                           : pieces[k];
     if (u.binder_count + u.own_count > GRAPH_MAX_RANK) {
-        diag_report(l->diag, CODE_TOO_MANY_AXES, s->span, "`%s` would have more than %d axes",
-                    s->name, GRAPH_MAX_RANK);
+        diag_report(l->diag, CODE_TOO_MANY_AXES, s->span,
+                    "an array has at most %d axes, and `%s` would have %d", GRAPH_MAX_RANK, s->name,
+                    u.binder_count + u.own_count);
         return value_scalar(gx_real(g, 0));
     }
     return lower_array_from(l, element, u.axes, u.binder_count + u.own_count, s->name, s->span);

@@ -86,6 +86,23 @@ int64_t value_extent(const Value *value, int axis) {
     return value->tensor->shape[value->prefix_count + axis];
 }
 
+static const char *shape_text(Arena *arena, const int64_t *shape, int rank) {
+    if (!rank) return "one number";
+    const char *text = "";
+    for (int i = 0; i < rank; i++)
+        text = arena_printf(arena, "%s%s%lld", text, i ? ", " : "", (long long)shape[i]);
+    return arena_printf(arena, "[%s]", text);
+}
+
+const char *value_shape_text(Lower *l, const Value *value) {
+    if (value->kind != VALUE_ARRAY) return shape_text(l->arena, NULL, 0);
+    return shape_text(l->arena, value->tensor->shape + value->prefix_count, value_rank(value));
+}
+
+const char *node_shape_text(Lower *l, const GNode *node) {
+    return shape_text(l->arena, node->shape, node->rank);
+}
+
 const GExpr *lower_as_real(Lower *l, const GExpr *expr) {
     return expr->type == GT_REAL ? expr : gx1(l->g, G_TO_REAL, expr);
 }

@@ -378,7 +378,7 @@ static void arguments_that_do_not_fit(void **state) {
     const CoupletArgument useless = reals("x", N, D, (CoupletUse)9);
     expect_refused(file, "all", &useless, 1, "E601", "`x` is given for the use 9");
     CoupletArgument huge = reals("x", INT64_MAX / 2, 8, COUPLET_PLAIN);
-    expect_refused(file, "all", &huge, 1, "E601", "`x` has more elements than an array may have");
+    expect_refused(file, "all", &huge, 1, "E601", "elements, and `x` has more");
     couplet_file_free(file);
 }
 
