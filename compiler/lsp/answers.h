@@ -1,5 +1,6 @@
-/* What the editor asks about a place of a document. Each takes the analysis of the text as it is,
- * which is not NULL, and a byte of it. A result of NULL is the protocol's null: nothing to say. */
+/* The answers to an editor's questions about a place of a document. Each function takes the
+ * analysis of the text as it is, which is not NULL, and a byte of the text. A result of NULL is the
+ * protocol's null: there is nothing to say. */
 #ifndef COUPLET_LSP_ANSWERS_H
 #define COUPLET_LSP_ANSWERS_H
 
@@ -27,11 +28,12 @@ json_t *answer_rename_range(Analysis *analysis, int at, const char **sentence);
 json_t *answer_rename(const Document *document, Analysis *analysis, int at, const char *name,
                       const char **sentence);
 
-/* What editors show of a statement's name: "fn nt_xent(z[N, D], tau = 0.1)". In the arena. */
+/* Gives the head of a statement as editors show it, "fn nt_xent(z[N, D], tau = 0.1)", in the
+ * arena. */
 const char *answer_head(Arena *arena, const Stmt *s);
-/* The comment above a statement, in Markdown; "" where there is none. */
+/* Gives the comment above a statement in Markdown; "" if the statement has none. */
 const char *answer_comment(Arena *arena, const Stmt *s);
-/* What is said of a word of the language, or of a built-in function; NULL for others. */
+/* Gives the meaning of a word of the language or of a built-in function; NULL for other words. */
 const char *answer_word_meaning(const char *word);
 const char *answer_builtin_meaning(const char *name, const char **call);
 

@@ -1,5 +1,6 @@
-/* What could be written at a place: members of a module, of data or of a queue; settings of a block
- * and arguments of a call; words that begin a statement; and names that are known there. */
+/* Completion. The proposals for a place are members of a module, of data or of a queue; settings of
+ * a block and arguments of a call; words that begin a statement; and names that are known at the
+ * place. */
 #include "compiler/lsp/answers.h"
 #include "compiler/lsp/reply.h"
 #include "compiler/lsp/scope.h"
@@ -134,7 +135,8 @@ static bool add_indices(void *context, Expr *e) {
     return around;
 }
 
-/* What is declared within the statement ahead of the place, if the place is in it. */
+/* Proposes the names that a statement declares ahead of the place, if the place is in the
+ * statement. */
 static void add_inside(Completion *c, Stmt *s) {
     if (s->span.source != c->analysis->file || c->at < s->span.begin || c->at > s->span.end) return;
     add_params(c, s->config, s->config_count, ITEM_VARIABLE);
@@ -180,8 +182,8 @@ static void add_builtins(Completion *c) {
 #undef BUILTIN
 }
 
-/* When a word may stand: as the first of a statement, in a formula, or behind one in a statement
- * that begins with `after`. */
+/* The places at which a word is proposed: as the first of a statement, in a formula, or behind
+ * another word of a statement that begins with `after`. */
 typedef enum {
     STANDS_FIRST,
     STANDS_WITHIN,

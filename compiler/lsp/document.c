@@ -1,6 +1,6 @@
-/* Texts of open files. A text is checked when it is asked for, and what was found is kept until the
- * text changes. While someone types in the middle of a statement, names are looked up in the last
- * text that fitted the grammar, too. */
+/* The texts of open files. A text is checked when an answer needs it, and the result is kept until
+ * the text changes. While someone types in the middle of a statement, names are also looked up in
+ * the last text that fitted the grammar. */
 #include "compiler/lsp/document.h"
 
 #include "compiler/driver/load.h"
@@ -54,8 +54,8 @@ const char *document_uri_of_path(Arena *arena, const char *path) {
 
 /* ---- the files of a module ------------------------------------------------------------------- */
 
-/* The file of the library that a path ends with, in a tree of sources or where definitions are
- * shown from; NULL for other paths. */
+/* Gives the file of the library that a path ends with, in a tree of sources or in the folder from
+ * which definitions are shown; NULL for other paths. */
 static const LibraryFile *library_file_of(const char *path) {
     const size_t length = strlen(path);
     for (const LibraryFile *file = library_files; file->module; file++) {
@@ -67,7 +67,8 @@ static const LibraryFile *library_file_of(const char *path) {
     return NULL;
 }
 
-/* A file beside `path` with the path `relative` of the library; NULL where it cannot be read. */
+/* Reads a file beside `path` that has the path `relative` in the library; NULL if it cannot be
+ * read. */
 static const Source *read_library_part(Arena *arena, const char *path, const LibraryFile *own,
                                        const LibraryFile *part) {
     const size_t root = strlen(path) - strlen(own->path);
@@ -75,7 +76,8 @@ static const Source *read_library_part(Arena *arena, const char *path, const Lib
     return access(other, R_OK) == 0 ? load_source(arena, other) : NULL;
 }
 
-/* The module of a file: of the library, all its files, which know each other's names. */
+/* Finds the sources of a file's module. A module of the library has several files, which know each
+ * other's names. */
 static void find_sources(Analysis *a, const char *path) {
     const LibraryFile *own = library_file_of(path);
     ARRAY(const Source *) sources = {NULL, 0, 0};
@@ -99,7 +101,8 @@ typedef struct Work {
     Arena *arena;
 } Work;
 
-/* Where the last statement of the file begins: the last line that begins with a letter. */
+/* Gives the byte at which the last statement of the file begins: the last line that begins with a
+ * letter. */
 static int last_statement(const Source *file) {
     int at = (int)file->length;
     while (at > 0 &&
@@ -108,8 +111,8 @@ static int last_statement(const Source *file) {
     return at > 0 ? at - 1 : 0;
 }
 
-/* A statement that the end of the file cuts off takes all others with it. They are read again
- * without it, and the messages stay those of the whole text. */
+/* Reads the other statements again without the last one. A statement that the end of the file cuts
+ * off would otherwise take all others with it. The messages stay those of the whole text. */
 static void read_without_end(Analysis *a, Source *file, const char *path) {
     const Source whole = *file;
     const int length = last_statement(file);

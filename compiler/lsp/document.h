@@ -1,4 +1,4 @@
-/* An open file: its text as the editor has it, and what the checker makes of it. */
+/* An open file: the text as the editor has it, and the analysis of this text by the checker. */
 #ifndef COUPLET_LSP_DOCUMENT_H
 #define COUPLET_LSP_DOCUMENT_H
 
@@ -6,7 +6,7 @@
 #include "compiler/lsp/names.h"
 #include "compiler/lsp/position.h"
 
-/* A text and what the checker found in it. All of it lies in `arena`. */
+/* The analysis of a text: what the checker found. The whole of it lies in `arena`. */
 typedef struct Analysis {
     Arena *arena;
     const Source *file; /* the text, with the path that the document has */
@@ -58,11 +58,11 @@ int64_t document_clock(void);
 void document_replace(Document *document, const char *text, size_t length);
 /* Puts `text` in place of what lies between two bytes. */
 void document_edit(Document *document, int begin, int end, const char *text, size_t length);
-/* Forgets what was found, since a file beside it may have changed. */
+/* Forgets the analysis, because a file beside the document may have changed. */
 void document_forget(Document *document);
-/* What the text is, checked if it was not yet. NULL if there is no memory for it. */
+/* Gives the analysis of the present text, and makes it if there is none. NULL without memory. */
 Analysis *document_analysis(Document *document);
-/* The same for another text in its place; the caller frees it. */
+/* Makes the analysis of another text in place of the document's. The caller frees the result. */
 Analysis *document_analyse(const Document *document, const char *text, size_t length);
 void analysis_free(Analysis *analysis);
 void document_free_facts(FactList *facts);

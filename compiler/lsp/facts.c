@@ -1,5 +1,6 @@
-/* The child writes one JSON object: its facts, and the diagnostics that it found. It is ended when
- * the text changes, and ends by itself where it takes too long. */
+/* The child process that compiles a document. It writes one JSON object with its facts and the
+ * diagnostics that it found. The server ends it when the text changes, and it ends by itself after
+ * a limit of time. */
 #include "compiler/lsp/facts.h"
 
 #include "compiler/lsp/reply.h"
@@ -54,7 +55,7 @@ static void add_graph(json_t *list, const Graph *g) {
         add_choice(list, &g->choices.items[i]);
 }
 
-/* What a step of each phase needs, said where the method is trained. */
+/* Adds what a step of each phase needs, as facts about the line that trains the method. */
 static void add_needs(Arena *arena, json_t *list, const Method *method,
                       const LoweredProgram *program) {
     const PlanTarget target = cpu_plan_target(arena);
@@ -83,8 +84,8 @@ static void study_method(Analysis *a, json_t *facts) {
     add_needs(a->arena, facts, a->method, program);
 }
 
-/* The dimensions that a function has are large here, so that arrays of pairs show what becomes of
- * them; the sizes are those of a batch and of features. */
+/* Sets the sizes with which a function is studied. They are large, those of a batch and of
+ * features, so that arrays of pairs show what becomes of them. */
 static void add_sizes(Arena *arena, Options *o, const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++)
         for (int d = 0; d < fn->params[i].dim_count; d++) {
@@ -98,7 +99,7 @@ static void add_sizes(Arena *arena, Options *o, const Stmt *fn) {
         }
 }
 
-/* One function on arrays of those sizes. What goes wrong with them is no mistake of the file. */
+/* Studies one function on arrays of these sizes. An error with them is no mistake of the file. */
 static void study_function(Analysis *a, const Stmt *fn, json_t *facts) {
     Options o = {.fn = fn->name};
     FunctionArrays arrays = {.arena = a->arena, .only_shapes = true};

@@ -1,7 +1,7 @@
-/* What only the compiled method can tell: which arrays are streamed, which formulas were made
- * stable, what a step needs, and mistakes that show with concrete sizes. The compiler works in a
- * child process, so that typing goes on, and neither its time, its memory nor a fault in it touches
- * the server. */
+/* Facts that only the compiled method can tell: the arrays that are streamed, the formulas that
+ * were made stable, the needs of a step, and mistakes that show with concrete sizes. The compiler
+ * works in a child process. So typing goes on, and the time, the memory and the faults of the
+ * compiler do not touch the server. */
 #ifndef COUPLET_LSP_FACTS_H
 #define COUPLET_LSP_FACTS_H
 
@@ -19,7 +19,7 @@ typedef struct Study {
 
 /* Begins to study a document whose analysis has no errors. */
 void facts_study(Study *study, Document *document);
-/* Reads what the child says; true when it is done, and the document has what was found. */
+/* Reads the output of the child. True when the child is done and the document has its facts. */
 bool facts_read(Study *study);
 /* Ends the child, if there is one. */
 void facts_cancel(Study *study);

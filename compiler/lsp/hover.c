@@ -1,5 +1,5 @@
-/* What is known about the place under the mouse: its type and size, its comment, what the gradient
- * and the compiler make of it, and what a message there means. */
+/* The text that an editor shows for the place under the mouse: type and size, the comment, the work
+ * of the gradient and of the compiler, and the meaning of a message there. */
 #include "compiler/lsp/answers.h"
 #include "compiler/lsp/reply.h"
 #include "compiler/lsp/scope.h"
@@ -125,7 +125,7 @@ const char *answer_head(Arena *arena, const Stmt *s) {
 
 /* ---- what is named --------------------------------------------------------------------------- */
 
-/* The bytes of an array whose sizes are all known; 0: they are not. */
+/* Gives the bytes of an array whose sizes are all known; 0 for other arrays. */
 static double array_bytes(const Type *t) {
     double bytes = 4;
     for (int i = 0; i < t->rank; i++) {
@@ -507,7 +507,7 @@ static void word_around(const Source *file, int *begin, int *end) {
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-/* Where no name stands: the smallest formula around the place. */
+/* Shows the smallest formula around a place at which no name stands. */
 static bool show_expression(Hover *h, int at, int *begin, int *end) {
     const Expr *e = name_expr_at(h->analysis->method->spec, h->analysis->file, at);
     if (!e || !e->type || e->type->kind == KIND_POISON) return false;

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-/* Answers what comes from the descriptor `in` until the editor says `exit` or closes it. The exit
- * code that the protocol asks for: 0 if the editor said `shutdown` before. */
+/* Answers the messages from the descriptor `in` until the editor says `exit` or closes `in`.
+ * Returns the exit code that the protocol asks for: 0 if the editor said `shutdown` before. */
 int lsp_serve(int in, FILE *out);
 
 int lsp_command(int argc, char **argv);

@@ -1,6 +1,6 @@
-/* Frames of `Content-Length: N`, an empty line and N bytes of JSON. A header that gives no length
- * leaves nothing to go on with, so it ends the session; content that is no JSON is one message
- * lost. */
+/* Frames of the protocol: `Content-Length: N`, an empty line and N bytes of JSON. A header without
+ * a length ends the session, because nothing tells where the next message begins. Content that is
+ * no JSON costs this one message. */
 #include "compiler/lsp/message.h"
 
 #include <errno.h>
@@ -55,7 +55,7 @@ static long length_of_header(const char *header, size_t size) {
     return -1;
 }
 
-/* The bytes up to and with the empty line; 0: it is not there yet. */
+/* Gives the bytes up to and with the empty line; 0 if the empty line has not arrived. */
 static size_t header_size(const char *data, size_t size) {
     for (size_t at = 0; at + 1 < size; at++) {
         if (data[at] != '\n') continue;

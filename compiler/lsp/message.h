@@ -18,7 +18,8 @@ typedef enum {
     RPC_FAILED = -32803
 } RpcError;
 
-/* What is read from a descriptor, ahead of what was asked for. Zero it to begin. */
+/* A reader of a descriptor, with the bytes that arrived behind the last message. A zeroed struct
+ * begins. */
 typedef struct MessageReader {
     int descriptor;
     Text buffer;
@@ -39,8 +40,8 @@ typedef enum {
     WAITED_OTHER,
 } Waited;
 
-/* Waits up to `milliseconds` (-1: for ever) until something may be read, and reads it. Another
- * descriptor (-1: none) is waited for at the same time, and left to be read. */
+/* Waits up to `milliseconds` (-1: for ever) until the descriptor has bytes, and reads them. The
+ * wait also ends when the descriptor `other` (-1: none) has bytes, which are left to be read. */
 Waited message_wait(MessageReader *reader, int other, int milliseconds);
 /* Takes the next whole message. The caller owns *message. */
 MessageAnswer message_take(MessageReader *reader, json_t **message);

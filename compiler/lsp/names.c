@@ -1,6 +1,6 @@
-/* One walk over the tree that the checker annotated. Every name in it is put down with the span of
- * its declaration, by which names are compared: the checker makes more than one symbol of a field
- * or of a part of a network. */
+/* One walk over the tree that the checker annotated. The walk lists every name with the span of its
+ * declaration. Names are compared by this span, because the checker makes more than one symbol of a
+ * field or of a part of a network. */
 #include "compiler/lsp/names.h"
 
 #include "lang/ast_walk.h"
@@ -114,7 +114,7 @@ static void add_arguments(Collector *c, const Expr *call) {
     }
 }
 
-/* The names of parts where they are composed, `trunk: nn.convnet()`. */
+/* Adds the names of parts where they are composed, `trunk: nn.convnet()`. */
 static void add_part_names(Collector *c, const Expr *composition) {
     for (int i = 0; composition->arg_names && i < composition->arg_count; i++)
         if (composition->arg_names[i])
@@ -156,7 +156,7 @@ static void add_statement(Collector *c, const Stmt *s) {
         add_statement(c, s->otherwise[i]);
 }
 
-/* By place; of two names at one place, one with an expression goes first. */
+/* Orders names by place. Of two names at one place, a name with an expression goes first. */
 static int by_place(const void *left, const void *right) {
     const Name *a = left;
     const Name *b = right;

@@ -1,11 +1,11 @@
-/* The names that stand in one file: where each stands, and what it names. */
+/* The names of one file: the place of each, and the declaration that it names. */
 #ifndef COUPLET_LSP_NAMES_H
 #define COUPLET_LSP_NAMES_H
 
 #include "lang/ast.h"
 
-/* A name at a place of the file. `symbol`, `param` or `binder` is what it names. Two names mean the
- * same thing exactly when their `declared` is one span. */
+/* A name at a place of the file. `symbol`, `param` or `binder` is the thing that it names. Two
+ * names mean the same thing exactly when they have the same span `declared`. */
 typedef struct Name {
     int begin;
     int end;
@@ -23,19 +23,19 @@ typedef struct NameList {
     ARRAY(Name) of; /* sorted by their place */
 } NameList;
 
-/* The names of a checked module in one of its files. */
+/* Lists the names of a checked module in one of its files. */
 NameList name_list(Arena *arena, const Module *module, const Source *file);
-/* The name at a byte, or right before it; NULL where there is none. */
+/* Gives the name at a byte, or right before the byte; NULL if there is none. */
 const Name *name_at(const NameList *names, int at);
 
-/* The smallest expression of the file that holds the byte; NULL where there is none. */
+/* Gives the smallest expression of the file that holds the byte; NULL if there is none. */
 const Expr *name_expr_at(const Module *module, const Source *file, int at);
 
-/* The statement of a module that declares a function, a network, an optimiser or a value of that
- * name; NULL where there is none. */
+/* Gives the statement of a module that declares a function, a network, an optimiser or a value of
+ * that name; NULL if there is none. */
 const Stmt *name_find_stmt(const Module *module, const char *name);
 
-/* The function, network or optimiser that a call names; NULL for others. */
+/* Gives the function, network or optimiser that a call names; NULL for other calls. */
 const Stmt *name_called(const Expr *call);
 
 #endif

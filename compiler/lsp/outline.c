@@ -1,5 +1,5 @@
-/* The file as a whole: its outline, its layout, its tokens, the types of its lets, and the changes
- * that messages propose. */
+/* Answers about the file as a whole: its outline, its layout, its tokens, the types of its lets,
+ * and the changes that messages propose. */
 #include "compiler/lsp/answers.h"
 #include "compiler/lsp/reply.h"
 
@@ -147,8 +147,8 @@ json_t *answer_outline(const Document *document, Analysis *a) {
 
 /* ---- layout ---------------------------------------------------------------------------------- */
 
-/* One edit of the lines that differ, so that the editor keeps its place. NULL where the text does
- * not fit the grammar. */
+/* Gives the layout as one edit of the lines that differ, so that the editor keeps its place. NULL
+ * if the text does not fit the grammar. */
 json_t *answer_layout(const Document *document, Analysis *a) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);

@@ -1,4 +1,5 @@
-/* Where a name is declared and where it stands; and changing it everywhere. */
+/* The declaration of a name, all places where the name stands, and the change of a name
+ * everywhere. */
 #include "compiler/lsp/answers.h"
 #include "compiler/lsp/reply.h"
 #include "compiler/lsp/scope.h"
@@ -56,7 +57,7 @@ json_t *answer_highlights(Analysis *a, int at) {
 
 /* ---- renaming -------------------------------------------------------------------------------- */
 
-/* The name at the place, if it may be changed here; else NULL and a sentence. */
+/* Gives the name at the place, if it may be changed here; else NULL and a sentence. */
 static const Name *renamed(Analysis *a, int at, const char **sentence) {
     const Name *name = name_at(&a->names, at);
     *sentence = "there is no name at this place";
@@ -111,7 +112,7 @@ static bool is_one_thing(const Analysis *a, const int *begins, int count) {
     return found == count;
 }
 
-/* The first error that the new text has; the sentence lives in the arena of `a`. */
+/* Gives the first error that only the new text has; the sentence lives in the arena of `a`. */
 static const char *new_error(Analysis *a, const Analysis *after) {
     Span span;
     DiagCode code;
@@ -120,7 +121,7 @@ static const char *new_error(Analysis *a, const Analysis *after) {
                         sentence ? sentence : "");
 }
 
-/* The text is checked with the new name, so that nothing is hidden by it and nothing hides it. */
+/* Checks the text with the new name. True if the new name hides nothing and nothing hides it. */
 static bool keeps_meaning(const Document *document, Analysis *a, const Name *name, const char *word,
                           const char **sentence) {
     int *begins = arena_array(a->arena, int, a->names.of.count + 1);

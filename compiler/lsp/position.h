@@ -1,11 +1,13 @@
-/* Places in a text: bytes here, lines and UTF-16 units in an editor. */
+/* Places in a text: bytes in the server, lines and UTF-16 units in an editor. */
 #ifndef COUPLET_LSP_POSITION_H
 #define COUPLET_LSP_POSITION_H
 
 #include "lang/support.h"
 
-/* As editors count: lines and characters from 0, a character being a unit of UTF-16. A line ends
- * with \n, \r\n or \r. */
+/* A place as editors count: lines and characters from 0, where a character is a unit of UTF-16. A
+ * line ends with
+ * , \r
+ * or \r. */
 typedef struct Position {
     int line;
     int character;
@@ -19,8 +21,9 @@ typedef struct Lines {
 } Lines;
 
 Lines position_lines(Arena *arena, const char *text, size_t length);
-/* The byte at a position. One behind the end of its line is that end, one behind the last line the
- * end of the text, and one in the middle of a character the start of it. */
+/* Gives the byte of a position. A position behind the end of its line means this end, a position
+ * behind the last line the end of the text, and a position in the middle of a character the start
+ * of this character. */
 int position_to_byte(const Lines *lines, Position position);
 Position position_of_byte(const Lines *lines, int at);
 

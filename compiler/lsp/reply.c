@@ -1,5 +1,5 @@
-/* Ranges, edits and places; and the messages of an analysis, each with its related places and, in
- * the cache, a page about its code. */
+/* Ranges, edits and places in the protocol's form; and the messages of an analysis, each with its
+ * related places and, in the cache, a page about its code. */
 #include "compiler/lsp/reply.h"
 
 #include "compiler/driver/load.h"
@@ -70,7 +70,8 @@ const char *reply_cached(Arena *arena, const char *name, const char *text, size_
     return document_uri_of_path(arena, path);
 }
 
-/* A file of the library, with those of its module beside it. NULL for other paths. */
+/* Gives the URI of a file of the library, which is written with the other files of its module. NULL
+ * for other paths. */
 static const char *library_uri(Arena *arena, const char *path) {
     const char *module = NULL;
     const char *uri = NULL;
@@ -101,7 +102,7 @@ json_t *reply_location(const Document *document, const Analysis *analysis, Span 
 
 /* ---- diagnostics ----------------------------------------------------------------------------- */
 
-/* A page about a code: why it is a mistake, an example that gives it and one that is right. */
+/* Makes the page about a code: the reason of the mistake, a wrong example and a right one. */
 static json_t *code_page(DiagCode code) {
     const DiagCodeInfo *info = &diag_codes[code];
     Arena *arena = arena_new();
@@ -131,7 +132,8 @@ static json_t *related(const Document *document, const Analysis *a, const DiagMe
     return list;
 }
 
-/* The sentence with its help. One about another file, or about none, says where it belongs. */
+/* Gives the sentence of a message with its help. A message about another file, or about none, also
+ * says where it belongs. */
 static json_t *sentence(Arena *arena, const Analysis *a, const DiagMessage *m) {
     const DiagPart *main = &m->parts.items[0];
     const char *text = main->text;

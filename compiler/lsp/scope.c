@@ -1,4 +1,4 @@
-/* One pass over the tokens in front of a place. */
+/* One pass over the tokens in front of a place. It finds what stands around this place. */
 #include "compiler/lsp/scope.h"
 
 #include "lang/tokens.h"
@@ -26,7 +26,7 @@ static bool is_name_token(const Token *t) {
     return t->of == TOKEN_NAME || t->of == TOKEN_WORD || t->of == TOKEN_REDUCER;
 }
 
-/* The name that ends with token `i`, with what it is a member of. */
+/* Gives the dotted name that ends with token `i`, with the names that it is a member of. */
 static const char *dotted_name(const Walk *w, int i) {
     if (i < 0 || !is_name_token(&w->tokens[i])) return "";
     int first = i;
@@ -46,7 +46,7 @@ static bool is_inside(const Walk *w) {
     return open && open->sign != '{';
 }
 
-/* Whether token `i` begins a line, or follows what ends a statement. */
+/* True if token `i` begins a line, or follows the end of a statement. */
 static bool begins_line(const Walk *w, int i) {
     const int from = i ? w->tokens[i - 1].end : 0;
     const char *gap = w->file->text + from;
@@ -79,7 +79,7 @@ static void take_token(Walk *w, int i) {
     if (sign == '=' && open && open->sign == '(') open->argument = dotted_name(w, i - 1);
 }
 
-/* The word that the place is in or behind: completing it is completing its first letters. */
+/* Takes the word that the place is in or behind, whose first letters are completed. */
 static void take_cursor_word(Walk *w, int last) {
     CursorScope *scope = w->scope;
     const Token *t = last >= 0 ? &w->tokens[last] : NULL;
@@ -100,7 +100,7 @@ static void take_cursor_word(Walk *w, int last) {
         scope->owner = dotted_name(w, before - 1);
 }
 
-/* A text or a comment that began on the line; the text may still lack its other quote. */
+/* Finds a text or a comment that began on the line. A text may still lack its closing quote. */
 static void find_text(Walk *w) {
     const char *text = w->file->text;
     int at = w->at;

@@ -1,5 +1,5 @@
-/* What stands around a place that someone types at, as far as the tokens tell: the statement, the
- * open bracket and what is before it. It holds for text that does not fit the grammar, too. */
+/* The surroundings of a place at which someone types, as far as the tokens tell: the statement, the
+ * open bracket, and the tokens before. The text need not fit the grammar. */
 #ifndef COUPLET_LSP_SCOPE_H
 #define COUPLET_LSP_SCOPE_H
 
@@ -30,10 +30,10 @@ typedef struct CursorScope {
 
 CursorScope scope_at(Arena *arena, const Source *file, int at);
 
-/* What a dotted name means in the module of an analysis: a statement of the module, or of one that
- * it uses. NULL where nothing is known. */
+/* Gives the declaration of a dotted name in the module of an analysis, or in a module that it uses.
+ * NULL if nothing is known of the name. */
 const Stmt *scope_find_declared(const Analysis *analysis, const char *dotted);
-/* The module that a name means, of those that are used. NULL for others. */
+/* Gives the used module that a name means; NULL for other names. */
 const Module *scope_find_module(const Analysis *analysis, const char *name);
 
 #endif

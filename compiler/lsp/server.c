@@ -1,7 +1,7 @@
-/* The server: which documents are open, and which answer belongs to which method. One thread does
- * everything but what the compiler is asked (facts.c). Changes of a text are taken in at once, and
- * it is checked when an answer needs it or when the editor is silent, so that fast typing does not
- * pile up work. */
+/* The server: the open documents, and the answer to each method of the protocol. One thread does
+ * everything but the compiler's work (facts.c). Changes of a text are taken in at once. The text is
+ * checked when an answer needs it or when the editor is silent, so that fast typing does not pile
+ * up work. */
 #include "compiler/lsp/lsp.h"
 
 #include "compiler/lsp/answers.h"
@@ -80,7 +80,7 @@ static void did_open(Server *s, const json_t *params) {
     if (d) array_push(s->arena, &s->documents, d);
 }
 
-/* False where the position is none. */
+/* Reads a position of the protocol. False if the JSON is no position. */
 static bool read_position(const json_t *given, Position *position) {
     const json_t *line = json_object_get(given, "line");
     const json_t *character = json_object_get(given, "character");
@@ -108,7 +108,7 @@ static bool read_range(const Lines *lines, const json_t *given, int *begin, int 
     return true;
 }
 
-/* One change: of a range, or the whole text. */
+/* Makes one change of a document: of a range, or of the whole text. */
 static void change(Document *d, const json_t *given) {
     const json_t *text = json_object_get(given, "text");
     const json_t *range = json_object_get(given, "range");
@@ -159,7 +159,7 @@ static void ignore(Server *s, const json_t *params) {
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* A request about a document, and what came of it. */
+/* A request about a document, and its result. */
 typedef struct Request {
     const json_t *params;
     Document *document; /* the document of the request; NULL: none */
@@ -298,7 +298,7 @@ static json_t *renaming(Server *s, Request *r) {
 
 /* ---- which is which -------------------------------------------------------------------------- */
 
-/* What a request is about. */
+/* The subject of a request. */
 typedef enum {
     ABOUT_NOTHING,
     ABOUT_DOCUMENT,
@@ -344,7 +344,7 @@ static const struct {
     {"textDocument/didSave", did_save},
 };
 
-/* Finds the document and the place; false with an error where they are not there. */
+/* Finds the document and the place of a request. False with an error if they are missing. */
 static bool prepare_request(Server *s, Request *r, About about) {
     Position position;
     if (about == ABOUT_NOTHING) return true;
@@ -413,7 +413,7 @@ static void handle(Server *s, const json_t *message) {
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Publishes one document that was changed; false where there is none. */
+/* Publishes the messages of one changed document. False if no document has changed. */
 static bool publish_next(Server *s) {
     for (int i = 0; i < s->documents.count; i++) {
         if (s->documents.items[i]->is_published) continue;
@@ -423,7 +423,8 @@ static bool publish_next(Server *s) {
     return false;
 }
 
-/* The next document that the compiler has not seen; NULL where there is none, or it is busy. */
+/* Gives the next document that the compiler has not seen; NULL if there is none, or if the compiler
+ * is busy. */
 static Document *next_to_study(const Server *s) {
     for (int i = 0; i < s->documents.count && !s->study.child; i++) {
         Document *d = s->documents.items[i];
@@ -432,7 +433,7 @@ static Document *next_to_study(const Server *s) {
     return NULL;
 }
 
-/* What is done while the editor is silent. */
+/* Does the work of the moments in which the editor is silent. */
 static void idle(Server *s) {
     if (publish_next(s)) {
         message_wait(&s->reader, -1, 0);
@@ -470,7 +471,7 @@ int lsp_serve(int in, FILE *out) {
     return s.is_shut_down ? 0 : 1;
 }
 
-/* Standard output belongs to the protocol: whatever else would be printed there goes to standard
+/* Serves on standard output, which belongs to the protocol. Any other output goes to standard
  * error. */
 static int serve(void) {
     const int output = dup(STDOUT_FILENO);

@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* The innermost call that the place is in; NULL where it is in none. */
+/* Gives the innermost call that the place is in; NULL outside of calls. */
 static const OpenBracket *call_around(const CursorScope *scope) {
     for (int i = scope->open.count; i-- > 0;) {
         const OpenBracket *open = &scope->open.items[i];
@@ -18,7 +18,7 @@ static const OpenBracket *call_around(const CursorScope *scope) {
     return NULL;
 }
 
-/* The parameters of a head, "f(z[N, D], tau = 0.1)": where each begins and ends in it. */
+/* The parameters of a head, "f(z[N, D], tau = 0.1)": the first and the last byte of each. */
 typedef struct Parameters {
     ARRAY(int) begins;
     ARRAY(int) ends;
