@@ -48,8 +48,8 @@ Value onnx_widen(Onnx *o, Value a, uint32_t mask) {
     return (Value){onnx_operator(o->m, "Unsqueeze", 2, inputs, 0, NULL), a.type, mask};
 }
 
-/* The array with those axes of the mask that it lacks behind its own first one: what it lacks in
- * front, operators add by themselves. */
+/* Gives the array with an axis of one entry for each axis of the mask that is missing behind its
+ * own first axis. Operators add the missing axes in front by themselves. */
 static const char *lined_up(Onnx *o, Value a, uint32_t mask) {
     if (!a.mask) return a.name;
     const uint32_t before = (a.mask & -a.mask) - 1;
@@ -191,8 +191,8 @@ static bool may_divide_by_0(Onnx *o, const GExpr *e) {
     return !gx_range_of_data(o->g, e->args[1], o->extents, &low, &high) || (low <= 0 && high >= 0);
 }
 
-/* A real that is rounded to a whole number, and is a real again. One without such a number, which
- * stops a run, stays what it is. */
+/* True for a real that is rounded to a whole number and is used as a real again. A value without
+ * such a number stays as it is here, while a run stops with it. */
 static bool is_rounded(const GExpr *e) {
     const GExpr *whole = e->op == G_TO_REAL ? e->args[0] : NULL;
     return whole && whole->op == G_TO_INT &&
@@ -200,7 +200,7 @@ static bool is_rounded(const GExpr *e) {
             whole->args[0]->op == G_ROUND);
 }
 
-/* The operator that does what the operation does; NULL: there is none. */
+/* Gives the operator of ONNX that does the operation; NULL if there is none. */
 static const char *operator_of(GOp op) {
     static const char *const names[G_OP_COUNT] = {
         [G_ADD] = "Add",         [G_SUB] = "Sub",           [G_MUL] = "Mul",   [G_DIV] = "Div",

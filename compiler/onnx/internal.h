@@ -62,25 +62,26 @@ int onnx_count(uint32_t mask);
 
 /* ---- the parts of a formula ------------------------------------------------------------------ */
 
-/* True if the expression, of whole numbers or truth values, is known when the model is made: it
- * reads nothing but indices, and not the one of the samples. */
+/* True if the expression, of whole numbers or truth values, is known when the model is made. Such
+ * an expression reads only indices, and not the index of the samples. */
 bool onnx_is_known(const Onnx *o, const GExpr *e);
-/* Its value where the indices have these values; false if it has none. */
+/* Gives the value of a known expression at the given indices. False if it has none. */
 bool onnx_known(const GExpr *e, const int64_t *indices, int64_t *out);
-/* All its values, over the indices of the mask in their order. NULL: there are too many. */
+/* Gives all values of a known expression, over the indices of the mask in their order. NULL if
+ * there are too many. */
 int64_t *onnx_known_values(Onnx *o, const GExpr *e, uint32_t mask, int64_t *count);
 Value onnx_known_array(Onnx *o, const int64_t *values, uint32_t mask, GType type);
 
 Value onnx_value(Onnx *o, const GExpr *e);
 Value onnx_read(Onnx *o, const GExpr *load);
-/* A convolution or a largest entry of windows; false: the node is none of these, and nothing was
- * added. */
+/* Adds a convolution or a largest entry of windows. False, with nothing added, if the node is
+ * neither. */
 bool onnx_window(Onnx *o, Value *out);
-/* A sum of products of two arrays or more; false: the node is none. */
+/* Adds a sum of products of two arrays or more. False if the node is no such sum. */
 bool onnx_product(Onnx *o, Value *out);
 Value onnx_reduce(Onnx *o, Value value, const GExpr *guard);
 
-/* One compute node; false after a message. */
+/* Adds one compute node. False after a message. */
 bool onnx_compute(Onnx *o, const GNode *node);
 
 #endif

@@ -1,4 +1,4 @@
-/* One compute node: its samples, its value, its active part. */
+/* Adds one compute node: its samples, its value, and the terms that its guard lets in. */
 #include "compiler/graph/loads.h"
 #include "compiler/onnx/internal.h"
 

@@ -1,4 +1,4 @@
-/* From a graph to a model of ONNX, node by node: each kind of node has its way. */
+/* Turns a graph into a model of ONNX, node by node. Each kind of node has a function. */
 #include "compiler/graph/node_set.h"
 #include "compiler/onnx/internal.h"
 
@@ -73,7 +73,8 @@ static void add_input(Onnx *o, const GNode *n) {
     }
 }
 
-/* Whole numbers of 32 bits as those of 64 that the operators take, truth values as bytes. */
+/* Gives the entries of a constant as the model stores them: whole numbers of 32 bits as those of 64
+ * that the operators take, and truth values as bytes. */
 static const void *as_stored(Onnx *o, const GNode *n, const int32_t *numbers) {
     const int64_t count = graph_element_count(n);
     int64_t *wide = arena_array(o->arena, int64_t, count + 1);

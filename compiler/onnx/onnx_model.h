@@ -36,14 +36,14 @@ typedef struct OnnxModel OnnxModel;
 
 /* Begins a model. `producer` and `version` say who makes it. */
 OnnxModel *onnx_model_new(Arena *arena, const char *producer, const char *version);
-/* What operators that are added from here on get as their documentation: the place of a formula. */
+/* Sets the documentation of the operators that are added from here on: the place of a formula. */
 void onnx_model_place(OnnxModel *m, const char *place);
 
 /* Adds an operator with one result, and returns the result's name. */
 const char *onnx_operator(OnnxModel *m, const char *type, int input_count,
                           const char *const *inputs, int attribute_count,
                           const OnnxAttribute *attributes);
-/* The same, with the last of `result_count` results. */
+/* Adds an operator as above, and gives the last of its `result_count` results. */
 const char *onnx_operator_last(OnnxModel *m, const char *type, int input_count,
                                const char *const *inputs, int attribute_count,
                                const OnnxAttribute *attributes, int result_count);
@@ -52,7 +52,7 @@ const char *onnx_operator_last(OnnxModel *m, const char *type, int input_count,
  * the type, row major, in the order of this machine's bytes (little-endian). */
 const char *onnx_constant(OnnxModel *m, OnnxType type, int rank, const int64_t *shape,
                           const void *data);
-/* The same with a name of its own: a parameter. */
+/* Adds a constant as above with a name of its own: a parameter. */
 const char *onnx_parameter(OnnxModel *m, const char *name, OnnxType type, int rank,
                            const int64_t *shape, const void *data);
 const char *onnx_ints(OnnxModel *m, int count, const int64_t *values);

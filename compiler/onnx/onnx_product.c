@@ -59,7 +59,7 @@ static bool is_in_front(uint32_t below, uint32_t above) {
     return !below || !above || (above & -above) > below;
 }
 
-/* A product with a matrix: rows of `a` times `b`, whose columns come last in the result. */
+/* Adds a product with a matrix: rows of `a` times `b`, whose columns come last in the result. */
 static bool matrix(Onnx *o, Value a, Value b, uint32_t result, Value *out) {
     const uint32_t inner = a.mask & b.mask;
     const uint32_t columns = b.mask & ~inner;

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* An axis of an array on its way: still one of the array that is read, or an index already. */
+/* An axis of the result of a read on its way: still an axis of the array that is read, or already
+ * an index. */
 typedef struct Dim {
     int axis;       /* the axis of the array; -1: this is the index itself */
     int index;      /* the index of the node */
@@ -88,8 +89,8 @@ static int64_t clamped(int64_t value, int64_t extent) {
     return value < extent ? value : extent - 1;
 }
 
-/* The places in the axes taken together, for all values of the indices. A place that is outside is
- * one that does not count. NULL after a message. */
+/* Gives the places in the axes taken together, for all values of the indices. A place outside the
+ * array is -1 and counts for nothing. NULL after a message. */
 static int64_t *known_places(Read *r, uint32_t axes, uint32_t mask, int64_t *count) {
     int64_t *places = NULL;
     for (int a = 0; a < r->load->tensor->rank; a++) {
@@ -150,7 +151,8 @@ static void read_known(Read *r, uint32_t axes, uint32_t mask) {
     put_indices(r, at, mask);
 }
 
-/* The axes whose known subscripts share an index with those of `axes`, directly or by others. */
+/* Gives the axes whose known subscripts share an index with those of `axes`, directly or through
+ * other axes. */
 static uint32_t group_of(const Read *r, uint32_t known, uint32_t axes, uint32_t *mask) {
     uint32_t before;
     do {
@@ -189,9 +191,9 @@ static Value is_inside(Onnx *o, Value at, int64_t extent) {
                     onnx_two(o, "Less", at, onnx_whole(o, extent), GT_BOOL), GT_BOOL);
 }
 
-/* The subscript as an operator may take it: with an `else` any place inside stands for one outside.
- * Without, what is outside becomes a place that the operator refuses: a negative one would count
- * from the end. */
+/* Gives the subscript in a form that an operator may take. With an `else`, any place inside stands
+ * for a place outside. Without, a place outside becomes one that the operator refuses, because a
+ * negative place would count from the end. */
 static Value safe_place(Read *r, int axis, int64_t beyond) {
     Onnx *o = r->o;
     const int64_t extent = r->load->tensor->shape[axis];
@@ -285,7 +287,8 @@ static void read_data_axes(Read *r, uint32_t axes) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* True where every subscript is inside its axis; a name of NULL: they all are, everywhere. */
+/* Gives an array that is true where every subscript is inside its axis. A name of NULL means that
+ * all are inside, everywhere. */
 static Value inside_axes(Read *r) {
     Onnx *o = r->o;
     Value all = {NULL, GT_BOOL, 0};

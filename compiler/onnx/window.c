@@ -72,14 +72,14 @@ static bool windows_of(const Onnx *o, const GExpr *load, Windows *out) {
     return out->count > 0;
 }
 
-/* True if some window reaches outside: then its read must have a number for that. */
+/* True if some window reaches outside. The read then must have a number for what is outside. */
 static bool reaches_outside(const Windows *w) {
     for (int i = 0; i < w->count; i++)
         if (w->items[i].before > 0 || w->items[i].after > 0) return true;
     return false;
 }
 
-/* The number that stands for what is outside; false: something else does. */
+/* Finds the number that stands for what is outside. False if it is no such number. */
 static bool outside_of(const Windows *w, double *out) {
     const GExpr *load = w->load;
     const GExpr *other = load->has_else ? load->args[load->tensor->rank] : NULL;
@@ -103,7 +103,7 @@ static uint32_t result_windows(const Windows *w) {
 
 /* ---- arrays in the order of an operator ------------------------------------------------------ */
 
-/* Lists the axes of the array whose indices are those of the mask, in their order; returns their
+/* Lists the axes of the array whose indices are in the mask, in their order. Returns their
  * number. */
 static int axes_of(const GExpr *load, uint32_t mask, int *out) {
     int count = 0;
@@ -144,8 +144,8 @@ static const char *cut_ends(Onnx *o, const char *name, int first, const Windows 
     return name;
 }
 
-/* The array as [rows, channels, windows..]: indices of the result that the other array has not are
- * rows, all others channels. */
+/* Gives the image as [rows, channels, windows..]. The indices of the result that the kernel lacks
+ * are rows, all others channels. */
 static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t channels) {
     int order[GRAPH_MAX_RANK];
     int count = axes_of(w->load, rows, order);
@@ -191,8 +191,8 @@ typedef struct Convolution {
     uint32_t rows, groups, inner, outer; /* the numbers of indices */
 } Convolution;
 
-/* The kernel has plain subscripts of its own: the windows', those that it shares with the image,
- * and those of the result that the image has not. */
+/* Finds the axes of the kernel. Its subscripts are plain: the windows', those that it shares with
+ * the image, and those of the result that the image lacks. */
 static bool kernel_of(const Onnx *o, const GExpr *kernel, Convolution *c) {
     const Windows *w = &c->w;
     const uint32_t reduced = ((1u << o->node->red_rank) - 1) << o->node->rank;
@@ -289,8 +289,8 @@ static Value convolve(Onnx *o, const Convolution *c) {
 
 /* ---- the largest of windows ------------------------------------------------------------------ */
 
-/* The image with the number that stands for what is outside around it: an operator of its own would
- * take minus infinity. */
+/* Gives the image with the number that stands for the outside around it. An operator of its own
+ * would take minus infinity. */
 static const char *padded(Onnx *o, const char *name, const Windows *w, double outside) {
     int64_t pads[2 * (MOST_WINDOWS + 2)] = {0};
     const int rank = w->count + 2;

@@ -36,7 +36,7 @@ Value fold_neutral(const Fold *fold);
 /* Adds a term. `place` ascends from term to term. `holds` is the guard, or NULL; a term whose guard
  * does not hold is neutral already. */
 void fold_term(const Fold *fold, const Cells *cells, Value term, Value holds, Value place);
-/* The sum, with what it has lost. */
+/* Gives the sum together with the part that its additions have lost. */
 Value fold_sum(const Fold *fold, const Cells *cells);
 /* Adds an exponential to the sum of a log-sum-exp in one pass. */
 void fold_exponential(const Fold *fold, const Cells *cells, Value term);

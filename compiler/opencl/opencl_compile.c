@@ -17,7 +17,7 @@ enum {
     ORDER = 4096     /* the most entries of a row that is sorted in local memory */
 };
 
-/* A kernel of the plans, and its text: equal texts are one kernel of the program. */
+/* A kernel of the program and its text. Kernels of the plans with equal texts are one. */
 typedef struct Emitted {
     const char *symbol; /* the symbol of the kernel in the plan */
     const char *text;   /* the text of the kernel; NULL: a library's product */
@@ -42,7 +42,8 @@ static Geometry emit_compute(Frame *f) {
     return f->node->reducer == GR_NONE ? write_elements(f) : write_reduction(f);
 }
 
-/* A kind without an emitter is said to the user, with its line. */
+/* The emitter of each kind of kernel. For a kind without one, the user gets a message with its
+ * line. */
 static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = write_topk,
@@ -58,8 +59,8 @@ static Geometry (*const emitters[])(Frame *f) = {
 };
 _Static_assert(sizeof emitters / sizeof *emitters == KERNEL_KINDS, "a row for each kind");
 
-/* Arguments and body: all that makes a kernel what it is. An operand is the allocation that it lies
- * in and where it begins there (runtime/opencl). */
+/* Writes arguments and body, which tell one kernel from another. An operand is an allocation and
+ * the place where the operand begins in it (runtime/opencl). */
 static const char *write_kernel(Arena *arena, Frame *f) {
     const Kernel *k = f->kernel;
     Text text = {0};
@@ -101,7 +102,7 @@ static bool runs(const Program *p, const CoupletStep *step, const Emitted *e) {
     return false;
 }
 
-/* The places in the spec that the kernel comes from: equal formulas share it. */
+/* Writes the places in the spec that a kernel comes from. Equal formulas share a kernel. */
 static void write_places(Program *p, const Emitted *e) {
     const char *shown[PLACES];
     int count = 0;
@@ -128,7 +129,7 @@ static const char *reducer_word(GReducer reducer) {
     return reducer == GR_NONE ? "elements" : graph_reducers[reducer].label;
 }
 
-/* A word for a kernel's name; and what is said of it. */
+/* Gives a word for a kernel's name. The comment of the kernel has more. */
 static const char *kernel_word(const Kernel *k) {
     static const char *const words[] = {
         [KERNEL_TOPK] = "topk",          [KERNEL_ORDER] = "order",
@@ -182,7 +183,8 @@ static void write_operands(Program *p, const Kernel *k) {
     }
 }
 
-/* " `name` [rows, columns] over [terms]"; after `before` with the reducer's word first. */
+/* Writes " `name` [rows, columns] over [terms]", behind `before` and, if asked for, the reducer's
+ * word. */
 static void write_result(Program *p, const char *before, const GNode *n, bool with_terms) {
     if (before) text_printf(&p->text, "%s%s", before, reducer_word(n->reducer));
     if (n->name) text_printf(&p->text, " `%s`", n->name);
@@ -309,7 +311,7 @@ static bool is_repeated(const Program *p, int number) {
     return false;
 }
 
-/* Each text once, in the order of the steps; the number of kernels. */
+/* Writes each text once, in the order of the steps. Returns the number of kernels. */
 static int write_program(Program *p) {
     int count = 0;
     text_printf(&p->text, "%s\n", opencl_prelude);

@@ -18,7 +18,7 @@ typedef struct OpenclOptions {
 /* The target of its plans. */
 PlanTarget opencl_plan_target(const OpenclOptions *options);
 
-/* Makes plans[i] to run graphs[i]. States are numbered as in `states`. Everything lives in the
+/* Makes plans[i], which runs graphs[i]. States are numbered as in `states`. Everything lives in the
  * arena, and plans[i]->kernels is the source. False on failure, with a sentence in *error. */
 bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
                     int state_count, const OpenclOptions *options, CoupletPlan **plans,

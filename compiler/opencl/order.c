@@ -1,6 +1,6 @@
-/* The order of a row's positions (argsort, and the select of a large top-k): a group of work-items
- * for each row, and a bitonic network over positions in local memory. No two positions are equal in
- * the order, so there is one result, whatever finds it. */
+/* Sorts the positions of a row (argsort, and the select of a large top-k) by a group of work-items
+ * for each row, with a bitonic network over positions in local memory. No two positions are equal
+ * in the order, so the result does not depend on the network. */
 #include "compiler/opencl/write.h"
 
 Geometry write_order(Frame *f) {

@@ -67,14 +67,14 @@ void write_close(Frame *f);
 /* Records a fault if the condition holds. The first step that met one counts, and in it the lowest
  * kind. */
 void write_fault(Frame *f, Value condition, CoupletFaultKind kind);
-/* Masks. NULL is the mask that always holds. */
+/* Join masks. NULL is the mask that always holds. */
 Value mask_and(Frame *f, Value a, Value b);
 Value mask_not(Frame *f, Value a);
 Value frame_real_text(Frame *f, double value);
 const char *opencl_value_type(GType type); /* the type of a value of any size: float, long, int */
 /* the type of an element in memory: float, int, uchar */
 const char *opencl_element_type(GType type);
-/* The number of an operand; -1: it is none. */
+/* Gives the number of an operand; -1 if the node is no operand. */
 int frame_operand_of(const Frame *f, const GNode *tensor);
 /* The name of an operand that is written. */
 Value frame_output_name(Frame *f, int operand);

@@ -48,7 +48,8 @@ static void write_key(Frame *f, const Bucket *b) {
     write_line(f, "const int key = %s ? %s : -1;", mask, place_of(f, b, BUCKET_TARGET, values));
 }
 
-/* Every work-item counts members of its own; whole numbers add up in any order. */
+/* Counts the members of each key. Every work-item counts members of its own; whole numbers add up
+ * in any order. */
 static void count_members(Frame *f, const Bucket *b) {
     write_line(f, "for (int i = me; i < targets; i += %d) ends[i] = 0;", GROUP);
     write_line(f, "barrier(CLK_GLOBAL_MEM_FENCE);");
@@ -59,8 +60,8 @@ static void count_members(Frame *f, const Bucket *b) {
     write_line(f, "barrier(CLK_GLOBAL_MEM_FENCE);");
 }
 
-/* Counts become begins: each work-item has a run of targets, and what all runs before it hold is
- * where it begins. */
+/* Turns the counts of the keys into begins. Each work-item has a run of keys, which begins behind
+ * the members of all runs before it. */
 static void find_begins(Frame *f) {
     write_line(f,
                "const int run = (targets + %d) / %d, from = min(me * run, targets), to = min(from "

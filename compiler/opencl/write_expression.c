@@ -102,7 +102,8 @@ static bool is_positive_constant(const GExpr *e) {
     return e->op == G_CONST && e->integer > 0;
 }
 
-/* Division of what is never negative by a constant needs no flooring. */
+/* Gives the text of a division. A dividend that is never negative, over a constant, needs no
+ * flooring. */
 static const char *division_text(Frame *f, const GExpr *e) {
     int64_t low;
     int64_t high;
@@ -128,8 +129,8 @@ Value write_whole_sum(Frame *f, Value a, Value b, Value mask) {
     return sum;
 }
 
-/* An operation whose result 64 bits may not hold. The least of them has no negative, nor a quotient
- * by -1; nothing has one by 0. */
+/* Writes an operation whose result 64 bits may not hold. The least number of 64 bits has no
+ * negative and no quotient by -1; no number has a quotient by 0. */
 static Value write_checked(Frame *f, const GExpr *e, Value mask) {
     Value a = write_const(f, "long", "%s", write_expr(f, e->args[0], mask));
     Value b =
@@ -238,8 +239,8 @@ static Value write_random(Frame *f, const GExpr *e, Value mask) {
 
 static bool may_fault(Frame *f, const GExpr *e);
 
-/* mask && condition, of which the mask is remembered: what was written where it holds serves here
- * too. */
+/* Gives mask && condition and remembers the mask: text that was written where the mask holds serves
+ * here, too. */
 static Value narrowed(Frame *f, Value mask, Value condition) {
     if (!mask) return condition;
     Value both = mask_and(f, mask, condition);
@@ -319,8 +320,8 @@ static Value write_new(Frame *f, const GExpr *e, Value mask) {
     return e->op == G_TO_INT ? write_to_int(f, e, mask) : write_scalar(f, e, mask);
 }
 
-/* True if an index read from data may leave its array, a real may not fit as an int, or an int may
- * leave 64 bits: nothing else is said under a mask. */
+/* True if the expression may fault: an index read from data may leave its array, a real may not fit
+ * as an int, or an int may leave 64 bits. Nothing else is reported under a mask. */
 static bool may_fault(Frame *f, const GExpr *e) {
     static const char no[] = "no";
     static const char yes[] = "yes";

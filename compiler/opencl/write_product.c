@@ -29,8 +29,8 @@ static void find_task(Frame *f) {
 }
 
 /* One of the two operands: the name of its strip, and the array that the strip is made from.
- * Neighbouring work-items read neighbouring elements: of one line along k, or of one k across the
- * lines. */
+ * Neighbouring work-items read neighbouring elements, either of one line along k, or of one k
+ * across the lines. */
 typedef struct Side {
     const char *name;
     const char *list;
@@ -51,13 +51,13 @@ static Side side_of(const Contraction *c, bool left) {
                   !left};
 }
 
-/* From one element of a share to the next: lines along k, values of k across it. */
+/* Gives the step from one element of a share to the next: lines along k, values of k across k. */
 static int stride_of(const Side *s) {
     return GROUP / (s->along_k ? STRIP : s->lines);
 }
 
-/* Finds the lines of a share; their places do not change from strip to strip. Lines behind the last
- * repeat it, and are dropped at the end. */
+/* Finds the lines of a share. Their places do not change from strip to strip. Lines behind the last
+ * one repeat the last, and their sums are dropped at the end. */
 static void find_lines(Frame *f, const Side *s) {
     const char *n = s->name;
     int lines = s->along_k ? s->share : 1;
@@ -102,7 +102,7 @@ static void store_share(Frame *f, const Side *s) {
         s->share, n, n, depth, n, line, n);
 }
 
-/* The vectors of one side that a work-item multiplies with at one k: left0, left1. */
+/* Loads the vectors of one side that a work-item multiplies at one k: left0, left1. */
 static void load_fours(Frame *f, const char *name, const char *strip, const char *place,
                        int lines) {
     for (int i = 0; i < lines / FOURS_APART; i++)
@@ -133,8 +133,8 @@ static bool is_long(const Frame *f) {
     return f->kernel->as.contraction->leaves;
 }
 
-/* A leaf's sums go to the totals. Those of a long sum keep what they lose (Kahan); of infinite ones
- * nothing is lost. */
+/* Adds a leaf's sums to the totals. The totals of a long sum keep what they lose (Kahan). An
+ * infinite total loses nothing. */
 static void end_leaf(Frame *f, const Side *left, const Side *right) {
     const int leaf = is_long(f) ? LEAF_K : SHORT_LEAF;
     write_open(f, "if (k0 %% %d == %d || k0 + %d >= k_count)", leaf, leaf - STRIP, STRIP);

@@ -72,7 +72,7 @@ static Fold fold_of_sink(Frame *f, const SweepSink *k) {
     return fold;
 }
 
-/* The cells of a statistic, in the order in which parts lie: their names, types and starts. */
+/* The cells of a statistic, in the order of the parts in memory: their names, types and starts. */
 typedef struct CellList {
     Value name[SWEEP_CELLS];
     const char *type[SWEEP_CELLS];
@@ -147,8 +147,8 @@ static int64_t sum_columns(const Writing *w, const SweepSink *k) {
     return width / SIDE;
 }
 
-/* True if each weighted sum has a total beside the sum of the tile at hand: a part of the columns
- * is more than a tile. */
+/* True if each weighted sum has a total beside the sum of the present tile, because a part of the
+ * columns has more than one tile. */
 static bool keeps_totals(const Writing *w) {
     return w->s->part_columns > TILE;
 }
@@ -181,7 +181,7 @@ static void declare_sink(Writing *w, int i) {
 
 /* ---- the tile of a product ------------------------------------------------------------------- */
 
-/* One of a product's operands: its strip's first element, and the lines that make the tile. */
+/* One of a product's operands: the first element of its strip, and the lines that make the tile. */
 typedef struct Side {
     const SweepOperand *operand;
     const char *name;
@@ -192,7 +192,7 @@ typedef struct Side {
     int strip;
 } Side;
 
-/* Each element of a work-item's share of a strip: neighbouring work-items read neighbouring
+/* Opens the loop over a work-item's share of a strip. Neighbouring work-items read neighbouring
  * elements. */
 static void open_share(Frame *f, const Side *s) {
     write_open(f, "for (int t = 0; t < %d; t++)", SHARE);
@@ -242,7 +242,7 @@ static void declare_tile(Frame *f, const char *name, int source) {
     write_line(f, "    for (int j = 0; j < %d; j++) %s%d[i][j] = 0.0f;", BLOCK, name, source);
 }
 
-/* Ends a leaf; additions have the same order as in a product (write_product.c). */
+/* Ends a leaf. The order of the additions is that of a product (write_product.c). */
 static void end_tile_leaf(Frame *f, const SweepSource *s, int i) {
     const bool is_long = s->depth > LONG_K;
     const int leaf = is_long ? LEAF_K : SHORT_LEAF;
@@ -345,7 +345,8 @@ static void open_row(Writing *w) {
                BLOCK);
 }
 
-/* Columns behind the last count for nothing: the mask says which are there, NULL when all are. */
+/* Opens a column and gives the mask of the columns that exist; NULL if all do. Columns behind the
+ * last count for nothing. */
 static Value open_column(Writing *w) {
     write_open(w->f, "for (int j = 0; j < %d; j++)", BLOCK);
     if (w->s->columns % TILE == 0) {
@@ -358,8 +359,8 @@ static Value open_column(Writing *w) {
     return write_const(w->f, "int", "place < columns");
 }
 
-/* An int that is kept in four bytes, or that is compared with such: of a sum they hold it, as they
- * hold the sum. */
+/* Gives a term of an int statistic in the width of its cell. An int may be kept in four bytes, or
+ * be compared with such an int. */
 static Value whole_term(Frame *f, const GNode *n, Value term, Value holds) {
     if (n->reducer == GR_SUM || n->value->type != GT_INT ||
         gx_fits_32_bits(f->kernel->graph, n->value, f->extents))
@@ -460,8 +461,8 @@ static int64_t vector_of(int64_t columns) {
     return columns % 4 == 0 ? 4 : columns % 2 == 0 ? 2 : 1;
 }
 
-/* Entry j of a work-item: groups of `vector` neighbours, one for each work-item across, again and
- * again. */
+/* Gives entry j of a work-item's line as text. A line is dealt out in groups of `vector`
+ * neighbours, one for each work-item across, again and again. */
 static Value entry_text(Frame *f, int64_t columns) {
     long long vector = (long long)vector_of(columns);
     return vector == 1 ? arena_printf(f->arena, "across + j * %d", SIDE)
@@ -469,7 +470,8 @@ static Value entry_text(Frame *f, int64_t columns) {
                                       vector, vector * SIDE, vector, vector);
 }
 
-/* Line `part` of those whose weights are at hand: one vector of its entries after the other. */
+/* Adds line `part` of the rows whose weights are in local memory, one vector of entries after the
+ * other. */
 static void add_line(Writing *w, int i, int part, int64_t columns) {
     Frame *f = w->f;
     long long vector = (long long)vector_of(columns);
@@ -489,8 +491,8 @@ static void add_line(Writing *w, int i, int part, int64_t columns) {
     write_close(f);
 }
 
-/* A sum of a tile's columns joins its total by Kahan's rule: what the addition has rounded off
- * begins the next tile's sum. Of an infinite total nothing is lost. */
+/* Adds a tile's sum to its total by Kahan's rule: what the addition has rounded off begins the next
+ * tile's sum. An infinite total loses nothing. */
 static void end_tile(Writing *w, int i) {
     Frame *f = w->f;
     write_open(f, "for (int i = 0; i < %d; i++)", BLOCK);

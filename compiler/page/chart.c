@@ -43,7 +43,8 @@ static double round_step(double range) {
     return power * (of < 1.5 ? 1 : of < 3.5 ? 2 : of < 7.5 ? 5 : 10);
 }
 
-/* A range that holds what it is given; one number alone gets some room around it. */
+/* Gives a range that holds both values. If they are one number, the range has some room around
+ * it. */
 static Axis axis_around(double low, double high) {
     const double room = high > low ? 0 : fabs(low) > 0 ? fabs(low) * 0.1 : 1;
     Axis a = {.low = low - room, .high = high + room};
@@ -86,7 +87,7 @@ static double y_at(const Frame *f, double value) {
     return HEIGHT - BOTTOM - (y - f->y.low) / (f->y.high - f->y.low) * (HEIGHT - TOP - BOTTOM);
 }
 
-/* 12000 as 12k: a label has little room. */
+/* Gives the text of a tick: 12000 as 12k, because a label has little room. */
 static const char *tick_text(Arena *arena, double value, double step) {
     if (fabs(value) < step * 1e-6) return "0";
     if (fabs(value) >= 1e6 || step < 1e-4) return arena_printf(arena, "%.3g", value);
@@ -126,7 +127,7 @@ static bool has_band(const ChartLine *line) {
     return false;
 }
 
-/* The band of the points first .. end - 1, all of them finite. */
+/* Draws the band of the points first .. end - 1, all of them finite. */
 static void append_band(const Frame *f, const ChartLine *line, int first, int end, Text *out) {
     text_printf(out, "<path class=\"band c%d\" d=\"", line->colour % PALETTE);
     for (int i = first; i < end; i++)
@@ -156,7 +157,7 @@ static bool is_drawn(const ChartPoint *p) {
     return isfinite(p->y) && isfinite(p->low) && isfinite(p->high);
 }
 
-/* A line is drawn stretch by stretch: it ends where a value is not finite. */
+/* Draws a line stretch by stretch. A stretch ends where a value is not finite. */
 static void append_line(const Frame *f, const ChartLine *line, bool band, Text *out) {
     for (int first = 0; first < line->points.count;) {
         int end = first;

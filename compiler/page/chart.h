@@ -28,7 +28,7 @@ typedef struct Chart {
 /* Appends the chart as a <figure>. A chart without a finite point says so in words. */
 void chart_append(Arena *arena, const Chart *chart, Text *out);
 
-/* A number as a reader wants it: at most four digits that mean something. */
+/* Gives a number for a reader: at most four significant digits. */
 const char *chart_number(Arena *arena, double value);
 
 #endif

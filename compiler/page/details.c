@@ -1,4 +1,4 @@
-/* What is shown of one variant: its method, and what its features tell. */
+/* The part of the page about one variant: its method, and the evaluations of its features. */
 #include "compiler/page/html.h"
 #include "compiler/page/parts.h"
 #include "compiler/picture/mathml.h"
@@ -25,8 +25,8 @@ static void append_formula(Arena *arena, const PageFormula *f, Text *out) {
     text_printf(out, "</div>\n");
 }
 
-/* The width of a picture as Graphviz sets it out: a narrow page scrolls a large picture, and a
- * small one is no larger than it is. */
+/* Gives the width of a picture as Graphviz sets it out. A narrow page scrolls a large picture, and
+ * a small picture is no larger than it is. */
 static double width_of(const char *svg) {
     const char *width = strstr(svg, " width=\"");
     return width ? strtod(width + strlen(" width=\""), NULL) : 0;
@@ -80,7 +80,8 @@ static void append_matrix(Arena *arena, const PageConfusion *c, Text *out) {
                      "columns what they were told to be.</p>\n");
 }
 
-/* Dark for a share of 1; the classes in their order, as a row and a column of pixels each. */
+/* Appends a picture of confusions, dark for a share of 1. Classes have a row and a column of pixels
+ * each, in their order. */
 static void append_matrix_picture(Arena *arena, const PageConfusion *c, Text *out) {
     uint8_t *rgb = arena_array(arena, uint8_t, (int64_t)3 * c->truths * c->told);
     for (int t = 0; t < c->truths; t++) {

@@ -78,7 +78,7 @@ static void append_chunk(Text *out, const char *name, const char *data, size_t l
     append_number(out, (uint32_t)crc32(0, (const Bytef *)out->data + begin, (uInt)(4 + length)));
 }
 
-/* Each line has a byte ahead of it that says how it is filtered: 0, not at all. */
+/* Appends the pixels. Each line has a byte ahead of it that names its filter: 0, none. */
 static bool append_pixels(Text *out, const uint8_t *rgb, int width, int height) {
     const size_t line = (size_t)width * 3;
     const size_t all = (line + 1) * (size_t)height;

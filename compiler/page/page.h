@@ -1,5 +1,5 @@
-/* The page that `couplet report` writes: what runs are, how they went, and what came of them, in
- * one HTML file that needs nothing else. What is missing is said in words, at its place. */
+/* The page that `couplet report` writes: the settings of runs, their course and their results, in
+ * one HTML file that needs nothing else. Missing parts are named in words, at their places. */
 #ifndef COUPLET_PAGE_PAGE_H
 #define COUPLET_PAGE_PAGE_H
 
@@ -11,7 +11,8 @@ typedef struct PageFormula {
     const char *latex;
 } PageFormula;
 
-/* How often queries of each class were told to be of each: counts[truth * told + guess]. */
+/* The confusions of an evaluation: how often queries of a class were told to be of another,
+ * counts[truth * told + guess]. */
 typedef struct PageConfusion {
     const char *evaluation;
     /* `told` is the number of classes that can be guessed, which are the first of `names`. */
@@ -50,7 +51,7 @@ typedef struct PageMap {
     const char *const *titles; /* [count]: the text that a pointer shows */
 } PageMap;
 
-/* What is shown of a variant by its first run. */
+/* The details of a variant, by its first run. */
 typedef struct PageDetail {
     const char *svg; /* the method's picture; NULL: `no_svg` says why there is none */
     const char *no_svg;
@@ -64,7 +65,7 @@ typedef struct PageDetail {
     ARRAY(PageMap) maps;
 } PageDetail;
 
-/* The page of the variants; details[i] is of the first run of variant i. */
+/* Appends the page of the variants. details[i] is of the first run of variant i. */
 void page_append(Arena *arena, const PageVariants *variants, const PageDetail *details, Text *out);
 
 #endif

@@ -148,7 +148,7 @@ void page_results(Arena *arena, const PageVariants *variants, Text *out) {
 
 enum { CURVE_POINTS = 160 };
 
-/* Where all runs of all variants end. */
+/* Gives the step at which the last run of all variants ends. */
 static double last_step(const PageVariants *variants) {
     double last = 1;
     for (int v = 0; v < variants->count; v++)
@@ -171,7 +171,8 @@ typedef struct Piece {
     bool broken; /* true if a value is not finite */
 } Piece;
 
-/* Adds a run: within it a piece is a mean, and between runs it is a mean and a range of these. */
+/* Adds a run to the pieces. Within a run a piece is a mean; between runs it is the mean and the
+ * range of these means. */
 static void take_run(Piece *pieces, const PageSeries *s, double width, bool one_run) {
     for (int p = 0; p <= CURVE_POINTS; p++)
         pieces[p].run_sum = pieces[p].run_count = 0;
@@ -283,7 +284,7 @@ static int by_step(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The point of a step: mean and range over the runs that were measured there. */
+/* Adds the point of a step: mean and range over the runs that were measured there. */
 static void add_moment(Arena *arena, const PageVariant *variant, const char *name, double step,
                        ChartLine *line) {
     Statistics s = {0};

@@ -24,7 +24,8 @@ static PageSeries *series_of(Arena *arena, PageRun *run, const char *name) {
     return &run->series.items[run->series.count - 1];
 }
 
-/* A run that went on measures once more what was not complete: the later row counts. */
+/* Takes a row of results. A resumed run measures again what was not complete, so the later row
+ * counts. */
 static void take_result(Arena *arena, PageRun *run, const json_t *row, double step) {
     const json_t *percent = json_object_get(row, "percent");
     const json_t *value = json_object_get(row, "value");
@@ -110,7 +111,7 @@ const PageSeries *page_run_series(const PageRun *run, const char *name) {
 
 /* ---- variants -------------------------------------------------------------------------------- */
 
-/* What runs of one variant share. */
+/* The settings that runs of one variant share. */
 static const char *const shared_keys[] = {"method", "files",  "epochs", "batch", "steps",
                                           "stages", "hypers", "data",   "start"};
 enum { SHARED_KEYS = sizeof shared_keys / sizeof *shared_keys };
@@ -131,7 +132,7 @@ static const char *value_text(Arena *arena, const PageRun *run, const char *name
     return json_is_number(value) ? arena_printf(arena, "%.6g", json_number_value(value)) : "none";
 }
 
-/* " tau=0.1" where another run of the same method has another value; else "". */
+/* Gives " tau=0.1" if another run of the same method has another value; else "". */
 static const char *label_difference(Arena *arena, const PageVariants *all, const PageRun *run,
                                     const char *name, bool hyper) {
     const char *own = value_text(arena, run, name, hyper);
@@ -155,7 +156,7 @@ static const char *run_label(Arena *arena, const PageVariants *all, const PageRu
     return label;
 }
 
-/* Two variants that nothing in their labels tells apart are told by their folders. */
+/* Adds the folders to the labels of two variants that are otherwise alike. */
 static void tell_apart(Arena *arena, PageVariants *all) {
     for (int i = 0; i < all->count; i++)
         all->items[i].label = run_label(arena, all, all->items[i].runs.items[0]);

@@ -1,4 +1,4 @@
-/* What a run left in its folder: its record, its curves and its results. */
+/* The files that a run left in its folder: its record, its curves and its results. */
 #ifndef COUPLET_COMPILER_PAGE_PAGE_RUN_H
 #define COUPLET_COMPILER_PAGE_PAGE_RUN_H
 
@@ -33,13 +33,13 @@ typedef struct PageRun {
     ARRAY(PageResult) results;
 } PageRun;
 
-/* Reads settings.json and metrics.jsonl of the folder. A log that is not there, or whose last line
- * is cut, gives a run with what there is. False with a sentence in *error when the folder holds no
- * run; page_run_close in any case. */
+/* Reads settings.json and metrics.jsonl of the folder. If the log is missing, or its last line is
+ * cut, the run has the rest. False with a sentence in *error when the folder holds no run. Call
+ * page_run_close in any case. */
 bool page_run_read(Arena *arena, const char *folder, PageRun *out, const char **error);
 void page_run_close(PageRun *run);
 
-/* NULL: the log has no such key. */
+/* Gives the curve of a key of the log; NULL if the log has no such key. */
 const PageSeries *page_run_series(const PageRun *run, const char *name);
 
 /* Runs of one method with the same settings, which differ in their seeds at most. */
@@ -49,8 +49,8 @@ typedef struct PageVariant {
 } PageVariant;
 typedef ARRAY(PageVariant) PageVariants;
 
-/* The variants of the runs, in the order of their first ones. A label has what differs between
- * variants of one method: hypers, epochs, batch; else the folder. */
+/* Gives the variants of the runs, in the order of their first runs. A label has the hypers, epochs
+ * and batch that differ between variants of one method; if none differs, the folder. */
 PageVariants page_variants(Arena *arena, const PageRun *runs, int count);
 
 #endif

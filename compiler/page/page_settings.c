@@ -1,11 +1,11 @@
-/* What the runs were made with: a table of settings with a column for each variant, and their
- * data. All of it is from the records of the runs. */
+/* The table of the settings of the runs, with a column for each variant, and the table of their
+ * data. Both come from the records of the runs. */
 #include "compiler/page/html.h"
 #include "compiler/page/parts.h"
 
 #include <string.h>
 
-/* A value of the record as a cell shows it; NULL: the record does not say it. */
+/* Gives a value of the record as a cell shows it; NULL if the record lacks it. */
 static const char *setting_text(Arena *arena, const json_t *value) {
     if (json_is_string(value)) return json_string_value(value);
     if (json_is_true(value)) return "yes";
@@ -16,7 +16,7 @@ static const char *setting_text(Arena *arena, const json_t *value) {
 
 typedef ARRAY(const char *) Cells;
 
-/* One row, unless no variant has a value. */
+/* Appends one row, unless no variant has a value. */
 static void append_cells(Arena *arena, const char *name, const Cells *cells, Text *out) {
     bool any = false;
     for (int i = 0; i < cells->count; i++)

@@ -4,15 +4,16 @@
 
 #include "compiler/page/page.h"
 
-/* The table of evaluations: samples, before and after training, mean and deviation over seeds. */
+/* Appends the table of evaluations: samples, before and after training, mean and deviation over
+ * seeds. */
 void page_results(Arena *arena, const PageVariants *variants, Text *out);
 /* A chart for each number that the log has at several steps, and for each evaluation. */
 void page_curves(Arena *arena, const PageVariants *variants, Text *out);
 /* Settings and data of all variants, side by side. */
 void page_settings(Arena *arena, const PageVariants *variants, Text *out);
-/* The method of a variant: its picture, its formulas, its text. */
+/* Appends the method of a variant: its picture, its formulas, its text. */
 void page_method(Arena *arena, const PageDetail *detail, const char *prefix, Text *out);
-/* What its features tell: confusions, classes, neighbours, maps. */
+/* Appends what the features tell: confusions, classes, neighbours, maps. */
 void page_features(Arena *arena, const PageDetail *detail, Text *out);
 
 #endif

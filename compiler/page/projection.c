@@ -34,7 +34,7 @@ static bool centre(const float *from, Rows *r) {
     return true;
 }
 
-/* out = sum over the rows of row (row . v) */
+/* Sets out to the sum over the rows of row (row . v). */
 static void apply_scatter(const Rows *r, const double *v, double *out) {
     for (int64_t d = 0; d < r->width; d++)
         out[d] = 0;
@@ -46,7 +46,7 @@ static void apply_scatter(const Rows *r, const double *v, double *out) {
     }
 }
 
-/* Takes what lies along `first` away, and scales to length 1. False for a vector of zeros. */
+/* Takes the part along `first` away, and scales v to length 1. False for a vector of zeros. */
 static bool set_apart(double *v, const double *first, int64_t width) {
     const double along = first ? dot(v, first, width) : 0;
     for (int64_t d = 0; first && d < width; d++)

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The first two principal components (Pearson 1901): points[count, 2], and the share of the
+/* Gives the first two principal components (Pearson 1901): points[count, 2], and the share of the
  * variance that they have, 0 to 1. The larger part of each component's weights points along its
- * largest one, so that the same rows give the same picture. False when memory is out, or for rows
- * that are not finite. */
+ * largest weight, so that the same rows give the same picture. False when memory is out, or for
+ * rows that are not finite. */
 bool projection_pca(const float *rows, int64_t count, int64_t width, double *points, double *share);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a page looks like, and what moves in it. */
+/* The style sheet and the script of a page. */
 #ifndef COUPLET_PAGE_STYLE_H
 #define COUPLET_PAGE_STYLE_H
 
