@@ -6,12 +6,14 @@
  * different times, so a rank does not act on its own flag: the ranks agree on one between two
  * steps. */
 #include "runtime/hash.h"
+#include "runtime/part.h"
 #include "runtime/trainer.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void couplet_trainer_take_ranks(Trainer *t) {
     t->group = t->options->group ? t->options->group : couplet_group_alone();
@@ -219,6 +221,39 @@ static bool can_be_cut(Trainer *t) {
     return false;
 }
 
+/* The memory that this rank takes for states and the arrays of its largest step, in bytes. */
+static double memory_of_rank(const Trainer *t) {
+    const CoupletProgram *p = t->program;
+    double states = 0, arrays = 0;
+    for (int i = 0; i < p->state_count; i++)
+        states += (double)couplet_state_bytes(&p->states[i]);
+    for (int i = 0; i < p->phase_count; i++) {
+        CoupletPart *part = couplet_part_new(p->phases[i].train, t->group->ranks, t->group->rank);
+        const double bytes = part ? (double)couplet_part_bytes(part) : 0;
+        couplet_part_free(part);
+        if (bytes > arrays) arrays = bytes;
+    }
+    return states + arrays;
+}
+
+/* The system promises more than there is and ends a process that takes it, so what cannot be is
+ * said ahead of the first step. Ranks of one machine have about the same. */
+static bool has_memory(Trainer *t) {
+    const double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE),
+                 each = memory_of_rank(t);
+    const int ranks = t->group->local_ranks;
+    if (t->options->device || each * ranks < there) return true;
+    snprintf(
+        t->error, t->error_bytes,
+        "error[E805]: a rank needs %.1f GB for the arrays of a step and for states, and the "
+        "%d of this machine have %.1f GB in all\n      = help: start fewer ranks on a machine, "
+        "or take a smaller batch; `couplet check SPEC --ranks %d` says what each needs, and "
+        "docs/machines.md what does not shrink with their number",
+        each / 1e9, ranks, there / 1e9, t->group->ranks);
+    t->refused = true;
+    return false;
+}
+
 bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
     Lines own;
     int64_t length = 0;
@@ -241,7 +276,7 @@ bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
            agree_on(t, difference,
                     "all ranks of a run have the same spec, settings, data, version, and "
                     "kind of processor") &&
-           can_be_cut(t);
+           can_be_cut(t) && has_memory(t);
 }
 
 bool couplet_trainer_compare_states(Trainer *t) {
