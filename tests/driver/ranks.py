@@ -209,6 +209,47 @@ def profiles():
     check(needs and float(needs[1]) < 0.8 * float(needs[2]), "a rank needs less memory", told)
 
 
+PARTS_SPEC = """use nn, augment, optim, losses
+data train = data.fashion_mnist("train")
+data test = data.fashion_mnist("test")
+view a, b = augment.simclr(train.image)
+net encoder = trunk: nn.convnet_gn(width = 4, groups = 2) >> head: nn.mlp_ln(16, 8)
+loss losses.nt_xent(encoder(a), encoder(b), 0.2)
+train { epochs 1, batch 64, memory 7MiB, optimiser optim.sgd(lr = 0.1, momentum = 0.9) }
+eval { finetune(epochs = 1, rate = 0.02, features = encoder.trunk, bank = train, query = test) }
+"""
+
+
+def in_parts():
+    """The batch goes through the network in parts; ranks also tune an evaluation alike."""
+    parts = command.write(folder + "/parts.cpl", PARTS_SPEC)
+    told = command.run(couplet, "check", parts, "--memory", "7MiB", "--data", data, *shards).stdout
+    check("in 2 parts of 32 samples" in told, "a batch of two parts", told)
+    runs = {ranks: f"{folder}/parts_{ranks}" for ranks in (1, 2, 3)}
+    for ranks, out in runs.items():
+        done = mpirun.run(library, (ranks, train(parts, out)))
+        check(done.returncode == 0, f"on {ranks} ranks", done.stderr)
+        check(command.last_checkpoint(out) == command.last_checkpoint(runs[1]) and
+              command.rows(out + "/metrics.jsonl") == command.rows(runs[1] + "/metrics.jsonl"),
+              f"on {ranks} ranks: the same bytes and percentages")
+    check(any(row.get("evaluation") == "fine-tuning" for row in
+              command.rows(runs[1] + "/metrics.jsonl")), "fine-tuning is among them")
+
+
+def sizes():
+    """A prime length is no reason for many tiles; states that no machine holds are refused."""
+    flat = FLAT_SPEC.replace("loss", "state s[%d] = 0\nlet n[i] = sin(s[i]) + 1\nupdate s <- n\nloss")
+    prime = command.write(folder + "/prime.cpl", flat % (8 * 4099))
+    told = command.run(couplet, "check", prime, "--data", data, "--print-after", "place", *shards)
+    tiles = re.search(r"map \[32792\], (\d+) tiles", told.stdout)
+    check(tiles and int(tiles[1]) <= 64, "few tiles of a prime length", told.stdout[-2000:])
+    huge = command.write(folder + "/huge.cpl", flat % 10**12)
+    done = mpirun.run(library, (2, train(huge, folder + "/huge")))
+    check.refused("more memory than there is", done, "[E805]", "8000.0 GB", "the 2 of this machine",
+                  status=done.returncode or 1)
+    check(not os.path.exists(folder + "/huge"), "and nothing is written")
+
+
 def limits():
     """Shards are a power of two up to 1024, and ranks no more than shards."""
     for words, reason in ((("--shards", "3"), "power of two"), (("--shards", "2048"), "1024"),
@@ -265,7 +306,7 @@ with tempfile.TemporaryDirectory() as folder:
     rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
     data = command.small_data(folder + "/data")
     host = (same_bits, resumes, other_shards, built, differing, too_few_shards, starts,
-            in_any_order, profiles, limits)
+            in_any_order, profiles, in_parts, sizes, limits)
     for part in (on_devices,) if "opencl" in sys.argv[3:] else host:
         part()
 check.finish()
