@@ -45,7 +45,9 @@ Expr *ast_expr(Parser *p, ExprKind kind, Span span) {
 static void nest(Parser *p, Expr *e, const Expr *part) {
     if (!part || part->depth < e->depth) return;
     e->depth = part->depth + 1;
-    if (e->depth > MOST_NESTED_TERMS) parser_too_deep(p, e->span, "expressions");
+    if (e->depth > MOST_NESTED_TERMS) {
+        parser_too_deep(p, e->span, "expressions");
+    }
 }
 
 /* Returns the bytes of a unit, as in 512MiB. */

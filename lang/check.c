@@ -337,7 +337,9 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     scope_push(c);
     scheme->state = 1;
     c->calls++;
-    if (s->has_config) declare_params(c, s, SYMBOL_CONFIG, s->config, s->config_count, false);
+    if (s->has_config) {
+        declare_params(c, s, SYMBOL_CONFIG, s->config, s->config_count, false);
+    }
     if (s->kind == STMT_OPTIMISER)
         declare_optimiser_params(c, s);
     else if (s->has_params)

@@ -156,7 +156,9 @@ static Expr **place_arguments(Check *c, const Expr *call, const char *callee, co
             diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span,
                         "`%s` takes %d %s, and %d are given", callee, count,
                         count == 1 ? "argument" : "arguments", call->arg_count);
-            if (declared.source) diag_note(c->diag, declared, "it is declared here");
+            if (declared.source) {
+                diag_note(c->diag, declared, "it is declared here");
+            }
             return NULL;
         } else if (placed[at]) {
             diag_report(c->diag, CODE_ARGUMENT_TWICE, call_argument_span(call, i),
@@ -593,7 +595,9 @@ static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Binding
         const Param *param = &fn->params[i];
         Dim *number =
             placed[i] || !param->value || param->has_shape ? NULL : dim_of(c, param->value);
-        if (number) bind_dim(c, b, param->symbol, replaced(c, number, b));
+        if (number) {
+            bind_dim(c, b, param->symbol, replaced(c, number, b));
+        }
     }
 }
 
@@ -646,7 +650,9 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
     for (int i = 0; call->kind == EXPR_CALL && i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
         int at = name ? find_param(net->config, net->config_count, name) : position++;
-        if (at >= 0 && at < net->config_count) placed[at] = call->args[i];
+        if (at >= 0 && at < net->config_count) {
+            placed[at] = call->args[i];
+        }
     }
     for (int i = 0; i < net->config_count; i++) {
         const Expr *value = placed[i] ? placed[i] : net->config[i].value;
@@ -696,7 +702,9 @@ static bool takes_one(Check *c, const Expr *name) {
 }
 
 void check_part_of_chain(Check *c, const Expr *part) {
-    if (part->symbol && part->symbol->kind == SYMBOL_BUILTIN) takes_one(c, part);
+    if (part->symbol && part->symbol->kind == SYMBOL_BUILTIN) {
+        takes_one(c, part);
+    }
 }
 
 /* Returns the type of a function in a composition, which is that of a call with one argument. */

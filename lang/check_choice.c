@@ -121,7 +121,9 @@ static void read_episodes(Check *c, DataSource *data, const Expr *call) {
                     "an episode has so many `ways` and so many rows of `each`: `episodes(ways = 5, "
                     "each = 6)`");
         const char *near = name ? diag_nearest(name, names, 2) : NULL;
-        if (near && at < 0) diag_mean(c->diag, call_argument_span(call, i), near);
+        if (near && at < 0) {
+            diag_mean(c->diag, call_argument_span(call, i), near);
+        }
     }
     if (good && (!data->ways || !data->each))
         diag_report(c->diag, CODE_DATA_OPTION, call->span,

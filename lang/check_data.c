@@ -43,7 +43,9 @@ static const DataReader *find_reader(Check *c, const Expr *call) {
         diag_report(c->diag, CODE_UNKNOWN_DATA, call->span,
                     "a data source is a call with its path: `data.images(\"photos\", size = 64)`");
     /* the name is wanted without its `data.` */
-    if (call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME) name = call->callee->name;
+    if (call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME) {
+        name = call->callee->name;
+    }
     const char *near = diag_nearest(name, names, known->reader_count);
     if (near && call->kind == EXPR_CALL)
         diag_mean(c->diag, call->callee->span, arena_printf(c->arena, "data.%s", near));

@@ -45,7 +45,9 @@ static void check_kmeans_option(Check *c, const Expr *call, int at) {
         diag_report(c->diag, CODE_EVERY_EPOCH, call_argument_span(call, at),
                     "kmeans has no option `%s`; it has iterations, spherical and start", name);
         const char *near = diag_nearest(name, options, 3);
-        if (near) diag_mean(c->diag, call_argument_span(call, at), near);
+        if (near) {
+            diag_mean(c->diag, call_argument_span(call, at), near);
+        }
     }
 }
 

@@ -407,7 +407,9 @@ static void check_one(Check *c, const Expr *call) {
     /* This is reported already, and the fields depend on it. */
     if (!reading.bank || !reading.query) {
         Expr *features = eval_argument(call, "features");
-        if (features && features->kind == EXPR_NAME) check_network(&reading, features);
+        if (features && features->kind == EXPR_NAME) {
+            check_network(&reading, features);
+        }
         return;
     }
     check_features(&reading);

@@ -151,7 +151,9 @@ static void check_whole_update(Check *c, Stmt *s, Expr *target) {
         return;
     }
     bool fits = array->kind == KIND_ANY_SHAPE || value->rank == 0 || type_same_shape(array, value);
-    if (!fits || !kind_fits(value, array)) wrong_value(c, s, symbol, array);
+    if (!fits || !kind_fits(value, array)) {
+        wrong_value(c, s, symbol, array);
+    }
 }
 
 /* True after a message: `update c[d] <- ..` as if it were a let, by an index that nothing binds. */

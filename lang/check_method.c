@@ -154,7 +154,9 @@ static void check_give(Check *c, const Stmt *s) {
     if (t->kind == KIND_POISON || type_is_numeric(t)) return;
     diag_report(c->diag, CODE_GIVE, s->value->span,
                 "a step gives numbers, reals or ints; this is %s", type_text(c->arena, t));
-    if (t->kind == KIND_BOOL) diag_suggest(c->diag, "`real(..)` makes 1 and 0 of conditions");
+    if (t->kind == KIND_BOOL) {
+        diag_suggest(c->diag, "`real(..)` makes 1 and 0 of conditions");
+    }
 }
 
 /* ---- training -------------------------------------------------------------------------------- */

@@ -102,7 +102,9 @@ static void unknown_setting(Check *c, const Stmt *s, const Param *p) {
 static void check_parts(Check *c, const Param *p, const OptionRow *row) {
     for (int i = 0; i < p->part_count; i++)
         check_trained_part(c, p->parts[i], row->wants == WANTS_RULE);
-    if (p->guard) check_condition(c, p->guard, "what stands after `while`");
+    if (p->guard) {
+        check_condition(c, p->guard, "what stands after `while`");
+    }
     if (p->part_count && row->wants != WANTS_RULE && row->wants != WANTS_PARTS)
         diag_report(c->diag, CODE_TRAIN_SETTING, p->span,
                     "only `optimiser` and `freeze` name parts, and this is `%s`", p->name);

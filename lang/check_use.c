@@ -191,7 +191,9 @@ static const char *name_of_path(Check *c, const char *path) {
     size_t length = strlen(path);
     while (length > 0 && path[length - 1] == '/')
         length--;
-    if (length > 4 && strncmp(path + length - 4, ".cpl", 4) == 0) length -= 4;
+    if (length > 4 && strncmp(path + length - 4, ".cpl", 4) == 0) {
+        length -= 4;
+    }
     size_t begin = length;
     while (begin > 0 && path[begin - 1] != '/')
         begin--;

@@ -234,7 +234,9 @@ void check_view(Check *c, Stmt *s) {
         p->symbol->item = i;
         p->symbol->type = p->type;
         /* An array's error is reported once. */
-        if (p->type->kind == KIND_POISON && !s->each) types[0] = p->type;
+        if (p->type->kind == KIND_POISON && !s->each) {
+            types[0] = p->type;
+        }
     }
     c->view = outer;
     c->view_rows = NULL;

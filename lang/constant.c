@@ -109,7 +109,9 @@ static void fold_call(Expr *e, const char *name) {
     double value;
     for (int i = 0; i < e->arg_count && i < MOST; i++)
         args[i] = e->args[i]->constant;
-    if (constant_of_function(name, e->arg_count, args, &value)) known(e, value);
+    if (constant_of_function(name, e->arg_count, args, &value)) {
+        known(e, value);
+    }
 }
 
 /* ---- what has no value ----------------------------------------------------------------------- */
@@ -169,5 +171,7 @@ void constant_find(Check *c, Expr *e) {
     if (e->kind == EXPR_BINARY) fold_binary(e);
     if (builtin) fold_call(e, e->callee->name);
     /* it was reported, or it is too large to be known */
-    if (e->is_constant && !isfinite(e->constant)) e->is_constant = false;
+    if (e->is_constant && !isfinite(e->constant)) {
+        e->is_constant = false;
+    }
 }

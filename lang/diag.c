@@ -251,7 +251,9 @@ static Shown shown_line(Span span) {
         line.end--;
     line.cut_before = line.begin > 0 && text[line.begin - 1] != '\n';
     line.cut_behind = (size_t)line.end < span.source->length && text[line.end] != '\n';
-    if (!line.cut_behind && line.end > line.begin && text[line.end - 1] == '\r') line.end--;
+    if (!line.cut_behind && line.end > line.begin && text[line.end - 1] == '\r') {
+        line.end--;
+    }
     return line;
 }
 
@@ -292,7 +294,9 @@ static void begin_style(Paper paper, Style style) {
     static const char *const sequences[] = {
         [STYLE_PLACE] = "1", [STYLE_ERROR] = "1;31", [STYLE_WARNING] = "1;33",
         [STYLE_NOTE] = "1",  [STYLE_HELP] = "1;36",  [STYLE_MARGIN] = "1;34"};
-    if (paper.coloured) fprintf(paper.out, "\033[%sm", sequences[style]);
+    if (paper.coloured) {
+        fprintf(paper.out, "\033[%sm", sequences[style]);
+    }
 }
 
 static void end_style(Paper paper) {
@@ -385,7 +389,9 @@ static void print_part(Paper paper, const DiagPart *part, DiagSeverity severity,
     print_text(out, part->text);
     if (code) end_style(paper);
     fputc('\n', out);
-    if (part->span.source && part->span.source->text) print_caret_line(paper, part->span, style);
+    if (part->span.source && part->span.source->text) {
+        print_caret_line(paper, part->span, style);
+    }
 }
 
 static void print_help(Paper paper, const char *text) {

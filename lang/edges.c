@@ -130,7 +130,9 @@ static bool find_queue_reads(void *context, const FlowVisit *v) {
     }
     bool queue =
         s && (s->kind == SYMBOL_QUEUE || s->kind == SYMBOL_COLUMN) && s->stmt == reads->queue;
-    if (queue && !reads->read && starts_as_nothing(v->e)) reads->read = v->e;
+    if (queue && !reads->read && starts_as_nothing(v->e)) {
+        reads->read = v->e;
+    }
     return true;
 }
 

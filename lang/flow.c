@@ -231,7 +231,9 @@ static void walk_call(Flow *f, const Expr *e, State at) {
     }
     /* The value does not depend on an argument that the body does not use. */
     at.frame = enter(f, s->stmt, e, at.frame);
-    if (first_time(f, s->stmt, &at) && returned_of(s->stmt)) walk(f, returned_of(s->stmt), at);
+    if (first_time(f, s->stmt, &at) && returned_of(s->stmt)) {
+        walk(f, returned_of(s->stmt), at);
+    }
 }
 
 const Expr *flow_call(const FlowVisit *visit) {

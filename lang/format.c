@@ -97,7 +97,9 @@ static int word_length(const char *at, WordKind *kind) {
         int sign = (at[n] == 'e' || at[n] == 'E') && (at[n + 1] == '-' || at[n + 1] == '+');
         if ((at[n] == 'e' || at[n] == 'E') && isdigit((unsigned char)at[n + 1 + sign]))
             n += 1 + sign + (int)strspn(at + n + 1 + sign, "0123456789");
-        if (at[n] && strchr("KMG", at[n]) && strncmp(at + n + 1, "iB", 2) == 0) n += 3;
+        if (at[n] && strchr("KMG", at[n]) && strncmp(at + n + 1, "iB", 2) == 0) {
+            n += 3;
+        }
     } else {
         *kind = strchr("([{", *at) ? WORD_OPEN : strchr(")]}", *at) ? WORD_CLOSE : WORD_OPERATOR;
         for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
@@ -358,7 +360,9 @@ static void note_word(const Format *f, Place *p, int i) {
         p->braces -= innermost(p)->brace;
         p->depth--;
     }
-    if (!in_list(p) && (is_text(w, "=") || is_text(w, "<-"))) p->has_value = true;
+    if (!in_list(p) && (is_text(w, "=") || is_text(w, "<-"))) {
+        p->has_value = true;
+    }
     p->closed_reducer = was_reducer;
     p->last = i;
 }

@@ -211,7 +211,9 @@ static Dim *collapse(DimTable *table, const Polynomial *p) {
     for (int i = 0; i < p->terms.count; i++) {
         const Term *t = &p->terms.items[i];
         Dim *product = NULL;
-        if (t->coefficient != 1 || t->count == 0) product = dim_const(table, t->coefficient);
+        if (t->coefficient != 1 || t->count == 0) {
+            product = dim_const(table, t->coefficient);
+        }
         for (int k = 0; k < t->count; k++)
             product = product ? intern_pair(table, DIM_MUL, product, t->atoms[k]) : t->atoms[k];
         sum = sum ? intern_pair(table, DIM_ADD, sum, product) : product;
