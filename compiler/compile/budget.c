@@ -266,7 +266,9 @@ Fit budget_fit(GraphUnit *const *units, int unit_count, const LoweredProgram *pr
     if (!fit.budget) return fit;
     const Work w = {units, unit_count, program, options->target, fit.settings, fit.batch};
     fit.best = attempt(&w, w.settings);
-    if (fit.best.peak > fit.budget) fit.best = search(&w, fit.best, fit.budget);
+    if (fit.best.peak > fit.budget) {
+        fit.best = search(&w, fit.best, fit.budget);
+    }
     fit.settings = fit.best.settings;
     return fit;
 }

@@ -58,12 +58,16 @@ static void differentiate(Compile *c, GraphUnit *unit) {
 /* Compiles the meaning of the text: forward, backward, and the updates at the end of a step. */
 static void compile_meaning(Compile *c, GraphUnit *unit) {
     pass_done(c, unit, "lower");
-    if (has_formulas_to_stabilise(unit)) run_stage(c, unit, PASS_before);
+    if (has_formulas_to_stabilise(unit)) {
+        run_stage(c, unit, PASS_before);
+    }
     differentiate(c, unit);
     lower_updates(c->lower, unit);
     if (diag_error_count(c->diag)) return;
     lower_meaning(unit->graph);
-    if (c->options->gradient_norm) lower_watch_gradients(c->lower, unit);
+    if (c->options->gradient_norm) {
+        lower_watch_gradients(c->lower, unit);
+    }
 }
 
 /* Makes the graph fast and small for a device. Only the plan is left to the back end, which calls

@@ -89,7 +89,9 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
 
 static void emit_term(Frame *f, const Reduction *r, LLVMValueRef v) {
     LLVMValueRef old = local_get(f, r->kept, r->best);
-    if (r->kept == f->e->f64) v = LLVMBuildFPExt(f->e->builder, v, f->e->f64, "");
+    if (r->kept == f->e->f64) {
+        v = LLVMBuildFPExt(f->e->builder, v, f->e->f64, "");
+    }
     if (r->may_wrap) {
         LLVMValueRef wraps;
         LLVMValueRef sum = emit_add_whole(f, old, v, &wraps);
@@ -275,7 +277,9 @@ static Reduction begin_reduction(Frame *f, const int64_t *extents, const Members
         r.best = frame_local(f, r.type);
         local_set(f, r.best, neutral(f, &r));
     }
-    if (n->empty_is_error && n->guard) r.count = frame_local(f, f->e->i64);
+    if (n->empty_is_error && n->guard) {
+        r.count = frame_local(f, f->e->i64);
+    }
     if (takes_position(n)) {
         r.position = frame_local(f, f->e->i64);
         r.winner = frame_local(f, f->e->i64);

@@ -159,7 +159,9 @@ Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member) {
         bool outermost = i == 0;
         f->indices[n->rank + i] =
             outermost ? place : LLVMBuildURem(build, place, emit_whole(f, n->red_shape[i]), "");
-        if (!outermost) place = LLVMBuildUDiv(build, place, emit_whole(f, n->red_shape[i]), "");
+        if (!outermost) {
+            place = LLVMBuildUDiv(build, place, emit_whole(f, n->red_shape[i]), "");
+        }
     }
     return loop;
 }
@@ -225,7 +227,9 @@ static void add_entry(const Row *row) {
     LLVMValueRef holds = row->members->rest ? emit_expr(f, row->members->rest) : NULL;
     LLVMValueRef value = emit_expr_where(f, row->b->node->value, holds);
     LLVMValueRef at = output_place(f);
-    if (holds) value = LLVMBuildSelect(build, holds, value, emit_number(f, 0), "");
+    if (holds) {
+        value = LLVMBuildSelect(build, holds, value, emit_number(f, 0), "");
+    }
     element_store(f, GT_REAL, row->out, at,
                   LLVMBuildFAdd(build, element_load(f, GT_REAL, row->out, at), value, ""));
 }

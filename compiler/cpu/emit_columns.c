@@ -89,7 +89,9 @@ static void emit_column_term(const Block *b, int i) {
     LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL;
     LLVMValueRef term = emit_expr_where(f, n->value, holds);
     LLVMValueRef at = position(f);
-    if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
+    if (holds) {
+        term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
+    }
     element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));
 }
 
@@ -137,7 +139,9 @@ static void emit_column_block(const Block *b, LLVMValueRef begin) {
     Frame *f = b->f;
     Loop leaves;
     Loop rows;
-    if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), b->row_end, LEAF_ROWS);
+    if (b->is_long) {
+        leaves = loop_begin_step(f, emit_whole(f, 0), b->row_end, LEAF_ROWS);
+    }
     rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end))
                       : rows_begin(b, emit_whole(f, 0), b->row_end);
     loop_take_vectors(f, each_of_block(b, begin, emit_column_term), BLOCK_VECTORS);
@@ -155,7 +159,9 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     /* without columns, the loop over rows is left out too */
     LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, "");
     LLVMValueRef row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), "");
-    if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), row_end, LEAF_ROWS);
+    if (b->is_long) {
+        leaves = loop_begin_step(f, emit_whole(f, 0), row_end, LEAF_ROWS);
+    }
     rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end))
                       : rows_begin(b, emit_whole(f, 0), row_end);
     each_column(b, begin, end, emit_column_term);

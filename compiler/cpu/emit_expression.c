@@ -98,7 +98,9 @@ static LLVMValueRef emit_walk(Frame *s, const GExpr *load, LLVMValueRef base) {
         at = emit_step_along(s, at, argument_subscript(load, i)->index, load->tensor->shape[i]);
     if (!at) at = emit_whole(s, 0);
     int part = argument_find(kernel_arguments(s->kernel), load);
-    if (part >= 0) at = LLVMBuildNSWAdd(s->e->builder, at, s->constants[part], "");
+    if (part >= 0) {
+        at = LLVMBuildNSWAdd(s->e->builder, at, s->constants[part], "");
+    }
     return element_load(s, load->tensor->type, base, at);
 }
 

@@ -438,7 +438,9 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     emit_block(t, rows_at);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, last);
-    if (t->c->packed || t->c->lanes >= MASKED_LANES) set_masks(&narrow, panel);
+    if (t->c->packed || t->c->lanes >= MASKED_LANES) {
+        set_masks(&narrow, panel);
+    }
     emit_block(&narrow, rows_at);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);

@@ -131,7 +131,9 @@ static LLVMValueRef emit_mod(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
 
 /* A product and a sum may become one fused operation. */
 static LLVMValueRef fusible(LLVMValueRef value) {
-    if (LLVMIsAInstruction(value)) LLVMSetFastMathFlags(value, LLVMFastMathAllowContract);
+    if (LLVMIsAInstruction(value)) {
+        LLVMSetFastMathFlags(value, LLVMFastMathAllowContract);
+    }
     return value;
 }
 

@@ -553,7 +553,9 @@ static void meet(Walk *w, LLVMValueRef apart) {
                           LLVMBuildNSWSub(f->e->builder, w->rows.count, strips.index, ""));
     for (int i = 0; i < s->source_count; i++)
         make_tile(w, i, strips.index, rows);
-    if (s->map_count) call_on_tile(w, &w->maps, scratch_at(w, w->at.spare), strips.index, rows);
+    if (s->map_count) {
+        call_on_tile(w, &w->maps, scratch_at(w, w->at.spare), strips.index, rows);
+    }
     w->weights_there = -1;
     for (int i = 0; i < s->sink_count; i++)
         feed_sink(w, i, strips.index, rows, apart);

@@ -177,7 +177,9 @@ LLVMValueRef loop_end(Frame *f, Loop *loop) {
 static LLVMMetadataRef wish_of(Frame *f, const char *text, int number) {
     LLVMContextRef context = f->e->context;
     LLVMMetadataRef parts[2] = {LLVMMDStringInContext2(context, text, strlen(text))};
-    if (number) parts[1] = LLVMValueAsMetadata(LLVMConstInt(f->e->i32, (unsigned)number, 0));
+    if (number) {
+        parts[1] = LLVMValueAsMetadata(LLVMConstInt(f->e->i32, (unsigned)number, 0));
+    }
     return LLVMMDNodeInContext2(context, parts, number ? 2 : 1);
 }
 

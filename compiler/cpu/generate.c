@@ -81,7 +81,9 @@ static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,instco
 bool cpu_optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
                        const char **error) {
     char *text = NULL;
-    if (getenv("COUPLET_DUMP_IR")) LLVMPrintModuleToFile(module, getenv("COUPLET_DUMP_IR"), NULL);
+    if (getenv("COUPLET_DUMP_IR")) {
+        LLVMPrintModuleToFile(module, getenv("COUPLET_DUMP_IR"), NULL);
+    }
     bool broken = LLVMVerifyModule(module, LLVMReturnStatusAction, &text);
     if (broken)
         *error =

@@ -89,7 +89,9 @@ static void part_name(Part *part, const char *folder) {
     }
     int length = snprintf(part->path, sizeof part->path, "%s/%016llx%016llx.o", folder,
                           (unsigned long long)a, (unsigned long long)b);
-    if (length < 0 || (size_t)length >= sizeof part->path) part->path[0] = 0;
+    if (length < 0 || (size_t)length >= sizeof part->path) {
+        part->path[0] = 0;
+    }
 }
 
 /* Reads a part. A file that is short, or whose hash is wrong, counts as missing: the part is
@@ -247,14 +249,18 @@ CpuModule *module_build(Arena *arena, const Processor *processor, Kernel **kerne
     bool good = true;
     module->was_cached = true;
     for (int i = 0; i < part_count; i++) {
-        if (!parts[i].error && !parts[i].was_cached) part_write(&parts[i]);
+        if (!parts[i].error && !parts[i].was_cached) {
+            part_write(&parts[i]);
+        }
         module->was_cached &= parts[i].was_cached;
         if (parts[i].error) {
             *error = arena_printf(arena, "%s", parts[i].error);
             good = false;
         }
     }
-    if (good) module->jit = link_parts(arena, processor, parts, part_count, error);
+    if (good) {
+        module->jit = link_parts(arena, processor, parts, part_count, error);
+    }
     for (int i = 0; i < part_count; i++) {
         if (parts[i].object) LLVMDisposeMemoryBuffer(parts[i].object);
         arena_free(parts[i].arena);

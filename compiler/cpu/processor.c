@@ -107,6 +107,8 @@ void processor_prepare(const Processor *processor, LLVMTargetMachineRef machine,
         if (LLVMIsDeclaration(f)) continue;
         set_attribute(context, f, "target-cpu", processor->name);
         set_attribute(context, f, "tune-cpu", processor->tune);
-        if (*processor->features) set_attribute(context, f, "target-features", processor->features);
+        if (*processor->features) {
+            set_attribute(context, f, "target-features", processor->features);
+        }
     }
 }

@@ -175,7 +175,9 @@ static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMVa
         LLVMValueRef pair[2] = {old, v};
         LLVMValueRef best =
             math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum", pair, 2);
-        if (LLVMIsAInstruction(best)) LLVMSetFastMathFlags(best, LLVMFastMathNoSignedZeros);
+        if (LLVMIsAInstruction(best)) {
+            LLVMSetFastMathFlags(best, LLVMFastMathNoSignedZeros);
+        }
         return best;
     }
     LLVMValueRef better =
@@ -280,7 +282,9 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
     LLVMValueRef v =
         LLVMBuildLoad2(b, type, helper_float_pointer(f, x->spare, elements.columns.index), "");
     LLVMValueRef good = is_as_good(f, n, v, best);
-    if (n->guard) good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
+    if (n->guard) {
+        good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
+    }
     LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), int_const(f, INT32_MAX), "");
     LLVMValueRef old = local_get(f, f->e->i32, lowest);
     local_set(f, lowest,

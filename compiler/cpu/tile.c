@@ -204,7 +204,9 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
             LLVMValueRef old = load_vectors(v, to, at);
             LLVMValueRef zeros = LLVMConstNull(v->type);
             LLVMSetVolatile(old, s->leaf > 0);
-            if (!s->adds) old = LLVMBuildSelect(b, is_first, zeros, old, "");
+            if (!s->adds) {
+                old = LLVMBuildSelect(b, is_first, zeros, old, "");
+            }
             sums[i] = LLVMBuildFAdd(b, old, sums[i], "");
         }
         LLVMSetVolatile(store(v, sums[i], to, at), s->leaf > 0);

@@ -123,7 +123,9 @@ static void print_step(const Bench *b, const CoupletProgram *p, const StepTimes 
            "\"views_per_second\": %.0f, \"gflops\": %.1f",
            p->name, b->device->name, times->whole * 1e3, (double)p->views / times->whole,
            flops / times->whole * 1e-9);
-    if (b->device->is_host) printf(", \"of_peak\": %.3f", flops / times->whole / b->best.flops);
+    if (b->device->is_host) {
+        printf(", \"of_peak\": %.3f", flops / times->whole / b->best.flops);
+    }
     printf(", \"kernels\": %d, \"launches\": %d, \"finite_ms\": %.3f, \"commit_ms\": %.3f",
            p->train->step_count, step_launches(p->train), times->finite * 1e3, times->commit * 1e3);
     printf(", \"mb\": %.0f, \"compile_ms\": %.0f, \"cached\": %s}\n",

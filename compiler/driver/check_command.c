@@ -29,7 +29,9 @@ static void print_placements(Arena *arena, const char *pass, const LoweredProgra
 
 /* Prints the rewrites that keep numbers finite and exact, one line for each formula. */
 static void print_numerics(const Graph *g, FILE *out) {
-    if (g->notes.count == 0) fprintf(out, "no formula needed another form\n");
+    if (g->notes.count == 0) {
+        fprintf(out, "no formula needed another form\n");
+    }
     for (int i = 0; i < g->notes.count; i++) {
         const GNote *n = &g->notes.items[i];
         bool said = false;
@@ -212,7 +214,9 @@ int check_command(int argc, char **argv) {
         "memory [memory] ranks shards device no-stream no-fuse";
     if (options_read(arena, &options, "check", taken, argc, argv) &&
         print_after_exists(options.print_after)) {
-        if (!options.shards) options.shards = options_shards_for(options.ranks);
+        if (!options.shards) {
+            options.shards = options_shards_for(options.ranks);
+        }
         status = check_file(arena, &options);
     }
     arena_free(arena);

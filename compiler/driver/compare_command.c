@@ -386,7 +386,9 @@ static bool train_one(const Comparison *c, const Request *r, int variant, long s
         array_push(c->arena, &argv, (char *)(uintptr_t) "--resume");
     array_push(c->arena, &argv, NULL);
     const int status = run_child(argv.items);
-    if (status == 128 + SIGINT || status == 128 + SIGTERM) interrupted = status - 128;
+    if (status == 128 + SIGINT || status == 128 + SIGTERM) {
+        interrupted = status - 128;
+    }
     return status == 0;
 }
 

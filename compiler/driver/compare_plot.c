@@ -61,7 +61,9 @@ static void write_curve(const Comparison *c, int variant, Text *out) {
             high = fmax(high, mean);
             count++;
         }
-        if (count) text_printf(out, "%d %.9g %.9g %.9g\n", at + 1, sum / count, low, high);
+        if (count) {
+            text_printf(out, "%d %.9g %.9g %.9g\n", at + 1, sum / count, low, high);
+        }
     }
     text_printf(out, "EOD\n");
 }

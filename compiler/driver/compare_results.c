@@ -63,7 +63,9 @@ void outcome_read(Arena *arena, const char *folder, bool evaluates, Outcome *o) 
     }
     free(line);
     fclose(file);
-    if (isnan(o->loss)) o->loss = mean_of(o->losses.items, o->losses.count);
+    if (isnan(o->loss)) {
+        o->loss = mean_of(o->losses.items, o->losses.count);
+    }
     double steps = planned_steps(arena, folder);
     o->finished = steps > 0 && last_step >= steps && (!evaluates || o->evaluations.count > 0);
 }

@@ -301,10 +301,14 @@ static json_t *findings_json(Arena *arena, const DataFindings *d) {
         json_array_append_new(fields, field_json(arena, t, &d->fields[f]));
     for (int i = 0; i < d->set->bad.count; i++)
         json_array_append_new(bad, couplet_json_text(d->set->bad.items[i]));
-    if (d->set->name) json_object_set_new(out, "name", couplet_json_text(d->set->name));
+    if (d->set->name) {
+        json_object_set_new(out, "name", couplet_json_text(d->set->name));
+    }
     json_object_set_new(out, "source", couplet_json_text(d->set->written));
     json_object_set_new(out, "path", couplet_json_text(t->path));
-    if (*t->note) json_object_set_new(out, "warning", couplet_json_text(t->note));
+    if (*t->note) {
+        json_object_set_new(out, "warning", couplet_json_text(t->note));
+    }
     json_object_set_new(out, "held", json_integer(t->held));
     json_object_set_new(out, "rows", json_integer(t->count));
     json_object_set_new(out, "bytes", json_integer(row_bytes(t)));

@@ -149,7 +149,9 @@ static const char *write_choice(Arena *arena, const CoupletSource *s) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].given)
             text = arena_printf(arena, "%s, %s = %.10g", text, numbers[i].name, numbers[i].value);
-    if (s->balanced) text = arena_printf(arena, "%s, balanced = true", text);
+    if (s->balanced) {
+        text = arena_printf(arena, "%s, balanced = true", text);
+    }
     return s->ways ? arena_printf(arena, "%s, episodes(ways = %lld, each = %lld)", text,
                                   (long long)s->ways, (long long)s->each)
                    : text;

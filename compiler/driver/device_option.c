@@ -14,7 +14,9 @@ static const char *list_devices(Arena *arena, bool with_reference) {
     for (int i = 0; i < count; i++) {
         const char *between = i == 0 ? "" : i + 1 < count ? ", " : " or ";
         list = arena_printf(arena, "%s%s%s", list, between, all[i]->name);
-        if (i == 0 && with_reference) list = arena_printf(arena, "%s, reference", list);
+        if (i == 0 && with_reference) {
+            list = arena_printf(arena, "%s, reference", list);
+        }
         if (all[i]->most_devices > 1)
             list = arena_printf(arena, "%s (%s:1 for the second device)", list, all[i]->name);
     }

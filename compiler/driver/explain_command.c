@@ -45,7 +45,9 @@ static void explain(const DiagCodeInfo *info) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
     Method *method = load_text(arena, diag, "example.cpl", info->failing);
-    if (!diag_error_count(diag)) load_lowered(arena, diag, method, NULL);
+    if (!diag_error_count(diag)) {
+        load_lowered(arena, diag, method, NULL);
+    }
     diag_print(diag, stdout);
     arena_free(arena);
     printf("\nThis is right:\n\n");

@@ -163,7 +163,9 @@ static int run_kernels(Arena *arena, const Options *options, const Graph *g,
     const FunctionBench what = {options->fn, options->by_kernel, options->bench};
     if (status == 0 && device && (what.by_kernel || what.whole))
         status = bench_on_device(device, &what, plan, run, inputs) ? 0 : 1;
-    if (status == 0 && !device) bench(&what, plan, run, threads, inputs);
+    if (status == 0 && !device) {
+        bench(&what, plan, run, threads, inputs);
+    }
     return status;
 }
 
@@ -229,7 +231,9 @@ static int grad(Arena *arena, const Options *options) {
     Graph *g = ready ? compile_function(arena, diag, method, options->fn, arrays.inputs,
                                         arrays.count, &watch)
                      : NULL;
-    if (g) print_after_place(arena, options->print_after, g, NULL, 0, &choice);
+    if (g) {
+        print_after_place(arena, options->print_after, g, NULL, 0, &choice);
+    }
     report_messages(diag);
     return g && arrays_fit_whole_numbers(&arrays, g)
                ? evaluate_graph(arena, options, &choice, g, &arrays)

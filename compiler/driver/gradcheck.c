@@ -67,7 +67,9 @@ static double nearest_difference(const Slope *s, int64_t at, double h, double gr
     double best = second_order(s, at, h / 8);
     for (int narrow = 0; narrow < 2 && !(fabs(best - gradient) <= good); narrow++) {
         double next = fourth_order(s, at, narrow ? h / 64 : h);
-        if (fabs(next - gradient) < fabs(best - gradient) || isnan(best)) best = next;
+        if (fabs(next - gradient) < fabs(best - gradient) || isnan(best)) {
+            best = next;
+        }
     }
     return best;
 }

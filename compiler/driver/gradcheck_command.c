@@ -91,7 +91,9 @@ static int longest_name(const Graph *g) {
     int width = 5;
     for (int i = 0; i < g->outputs.count; i++) {
         int length = (int)strlen(g->outputs.items[i].name) - 5;
-        if (strncmp(g->outputs.items[i].name, "grad_", 5) == 0 && length > width) width = length;
+        if (strncmp(g->outputs.items[i].name, "grad_", 5) == 0 && length > width) {
+            width = length;
+        }
     }
     return width;
 }
@@ -128,7 +130,9 @@ static bool check_gradients(Diag *diag, const Subject *s) {
             output = s->forward->outputs.items[i].node;
     int width = longest_name(s->finished);
     good = good && is_comparable(s->name, *reference_value(base, output));
-    if (good) print_head(s->name, *reference_value(base, output), width);
+    if (good) {
+        print_head(s->name, *reference_value(base, output), width);
+    }
     for (int i = 0; good && i < s->finished->outputs.count; i++) {
         const GOutput *gradient = &s->finished->outputs.items[i];
         if (strncmp(gradient->name, "grad_", 5) != 0) continue;

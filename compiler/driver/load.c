@@ -111,7 +111,9 @@ static bool take_chosen(const Seeker *seeker, const CoupletSource *source, Coupl
                         char *error, size_t error_bytes) {
     CoupletLoading loading = seeker->loading;
     CoupletProgress progress;
-    if (!seeker->quiet) couplet_progress_begin(&progress, stderr, source->name, &loading);
+    if (!seeker->quiet) {
+        couplet_progress_begin(&progress, stderr, source->name, &loading);
+    }
     loading.skipped = NULL;
     const bool good =
         (!loading.skip_bad || couplet_table_load(table, &loading, error, error_bytes)) &&
@@ -170,7 +172,9 @@ static void keep_table(Seeker *seeker, Arena *arena) {
 }
 
 static void count_time(const Seeker *seeker, double since) {
-    if (seeker->opened) seeker->opened->seconds += couplet_seconds() - since;
+    if (seeker->opened) {
+        seeker->opened->seconds += couplet_seconds() - since;
+    }
 }
 
 /* Finds out whether all rows have one class. A loss that compares labels asks for this. */
@@ -299,7 +303,9 @@ const Source **load_spec_sources(Arena *arena, const char *path, int *count) {
     if (library) return library;
     const char **paths = &path;
     *count = 1;
-    if (there && S_ISDIR(info.st_mode)) paths = folder_files(arena, path, count);
+    if (there && S_ISDIR(info.st_mode)) {
+        paths = folder_files(arena, path, count);
+    }
     const Source **sources = arena_array(arena, const Source *, *count + 1);
     for (int i = 0; i < *count; i++) {
         sources[i] = load_source(arena, paths[i]);

@@ -72,7 +72,9 @@ void memory_report_choice(const GChoice *c, FILE *out) {
 }
 
 static void print_choice(const GChoice *c, FILE *out) {
-    if (c->span.source) fprintf(out, "%s:%d: ", c->span.source->path, c->span.line);
+    if (c->span.source) {
+        fprintf(out, "%s:%d: ", c->span.source->path, c->span.line);
+    }
     memory_report_choice(c, out);
 }
 
@@ -122,7 +124,9 @@ static void print_largest(const Graph *g, const Plan *plan, FILE *out) {
     fprintf(out, "%s, %.1f MiB", buffer->rank ? " entries" : "one entry",
             (double)plan->lives[largest].bytes / mib);
     const Span *span = largest < g->nodes.count ? &g->nodes.items[largest]->span : NULL;
-    if (span && span->source) fprintf(out, " (%s:%d)", span->source->path, span->line);
+    if (span && span->source) {
+        fprintf(out, " (%s:%d)", span->source->path, span->line);
+    }
     fprintf(out, "\n");
 }
 
@@ -157,7 +161,9 @@ bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredPro
         print_again(step, out);
         print_chunks(step, program->batch, out);
         fprintf(out, "a step needs %.1f MiB for its arrays", (double)now.out->arena_bytes / mib);
-        if (budget) fprintf(out, ", of %.1f MiB that it may take", (double)budget / mib);
+        if (budget) {
+            fprintf(out, ", of %.1f MiB that it may take", (double)budget / mib);
+        }
         fprintf(out, ", and %.1f MiB for each thread\n", (double)now.out->scratch_bytes / mib);
         fprintf(out, "of these the loss and its gradient need %.1f MiB\n",
                 (double)loss_peak(arena, step, &now) / mib);

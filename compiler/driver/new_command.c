@@ -221,7 +221,9 @@ static bool open_source(Arena *arena, Data *d) {
     char error[COUPLET_PATH_BYTES + 512];
     const char *label = d->kind == TABLES ? label_column(arena, d->train) : NULL;
     d->settings = kinds[d->kind].settings;
-    if (label) d->settings = arena_printf(arena, "%s, label = \"%s\"", d->settings, label);
+    if (label) {
+        d->settings = arena_printf(arena, "%s, label = \"%s\"", d->settings, label);
+    }
     const CoupletRequest request = {.reader = kinds[d->kind].reader,
                                     .path = d->train,
                                     .settings = settings,

@@ -85,7 +85,9 @@ int describe_command(int argc, char **argv) {
     if (options_read(arena, &o, "describe", "set data", argc, argv)) {
         Drawn drawn;
         status = draw_picture(arena, &o, &drawn) ? 0 : 1;
-        if (status == 0) picture_describe(arena, drawn.picture, drawn.program, stdout);
+        if (status == 0) {
+            picture_describe(arena, drawn.picture, drawn.program, stdout);
+        }
     }
     arena_free(arena);
     return status;

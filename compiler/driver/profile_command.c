@@ -72,7 +72,9 @@ static int collect_rows(const CoupletPlan *plan, const double *seconds, const Ya
 
 static void print_row(const Row *row, double total) {
     char of_best[16] = "-";
-    if (row->limit > 0) snprintf(of_best, sizeof of_best, "%.2f", row->limit / row->seconds);
+    if (row->limit > 0) {
+        snprintf(of_best, sizeof of_best, "%.2f", row->limit / row->seconds);
+    }
     printf("%8.3f %5.1f %8d %9.3f %8.1f %8.1f %7.1f %8s  %s  %s", row->seconds * 1e3,
            100 * row->seconds / total, row->kernels, row->flops * 1e-9, row->bytes * 1e-6,
            row->flops / row->seconds * 1e-9, row->bytes / row->seconds * 1e-9, of_best, row->source,

@@ -56,7 +56,9 @@ static void print_time(const char *before, double seconds, const char *of) {
 
 static void print_steps(const CoupletProgram *program, const CoupletRehearsal *r) {
     printf("steps    %lld an epoch", (long long)r->per_epoch);
-    if (program->stage_count) printf(" of the stage `%s`", program->stages[0].name);
+    if (program->stage_count) {
+        printf(" of the stage `%s`", program->stages[0].name);
+    }
     printf(", %lld in all\n", (long long)r->total_steps);
     print_time("time     ", r->step_seconds, " a step");
     print_time(", ", r->step_seconds * (double)r->per_epoch, " an epoch");
@@ -165,7 +167,9 @@ static void find_rate(Finder *f, const CoupletSession *s) {
         f->rate = phase->rates[i].formula;
         const double one = rate_at(f, s, 1, steps / 2, steps);
         const double two = rate_at(f, s, 2, steps / 2, steps);
-        if (!(one > 0) || fabs(two - 2 * one) > 1e-9 * two) f->rate = NULL;
+        if (!(one > 0) || fabs(two - 2 * one) > 1e-9 * two) {
+            f->rate = NULL;
+        }
     }
     for (int i = 0; f->rate && i <= PLACES; i++)
         f->highest = fmax(f->highest, rate_at(f, s, 1, steps * i / PLACES, steps));
@@ -295,7 +299,9 @@ static bool draw_rehearsal(const Finder *f, const char *method) {
                 "'#dddddd'\nset title \"%s\" noenhanced\nset xlabel \"%s\" noenhanced\nset ylabel "
                 "'loss'\n",
                 gnuplot_quoted(f->arena, f->out), method, f->name);
-    if (f->span.is_log) text_printf(&text, "set logscale x\nset format x '%%g'\n");
+    if (f->span.is_log) {
+        text_printf(&text, "set logscale x\nset format x '%%g'\n");
+    }
     if (best >= 0)
         text_printf(&text,
                     "set arrow from %.9g, graph 0 to %.9g, graph 1 nohead lc rgb '%s' dt 2\nset "
@@ -351,7 +357,9 @@ static bool span_holds(const Finder *f, const CoupletProgram *program) {
     const CoupletHyper *h = &program->hypers[f->hyper];
     CoupletHyper *hypers = malloc(sizeof *hypers * (size_t)program->hyper_count);
     bool holds = hypers != NULL;
-    if (hypers) memcpy(hypers, program->hypers, sizeof *hypers * (size_t)program->hyper_count);
+    if (hypers) {
+        memcpy(hypers, program->hypers, sizeof *hypers * (size_t)program->hyper_count);
+    }
     for (int end = 0; holds && h->range && end < 2; end++) {
         hypers[f->hyper].value = end ? f->span.high : f->span.low;
         holds = couplet_range_holds(h->range, hypers, program->hyper_count);

@@ -60,7 +60,9 @@ static void draw_method(Detail *d, Arena *own, const Method *method,
         picture_print_dot(own, picture_of(own, method), program, dot);
         rewind(dot);
         char *text = graphviz_run(dot, "-Tsvg", svg) ? read_stream(svg) : NULL;
-        if (text) d->out->svg = arena_strndup(d->arena, text, strlen(text));
+        if (text) {
+            d->out->svg = arena_strndup(d->arena, text, strlen(text));
+        }
         free(text);
     }
     if (dot) fclose(dot);
@@ -352,7 +354,9 @@ static void show_features(Detail *d, Arena *own, const Options *options, const c
     report_collect(own, said, NULL);
     const int status = trained_look(own, options, folder, look_at_session, d);
     report_collect(NULL, NULL, NULL);
-    if (status) d->out->no_features = reason_of(d->arena, said, "the run cannot be opened");
+    if (status) {
+        d->out->no_features = reason_of(d->arena, said, "the run cannot be opened");
+    }
 }
 
 bool report_detail(Arena *arena, const Options *options, const char *folder, PageDetail *out) {
@@ -364,7 +368,9 @@ bool report_detail(Arena *arena, const Options *options, const char *folder, Pag
     size_t length;
     *out = (PageDetail){0};
     const bool recorded = couplet_record_read(folder, &record, error, sizeof error);
-    if (!recorded) out->no_svg = arena_strndup(arena, error, strlen(error));
+    if (!recorded) {
+        out->no_svg = arena_strndup(arena, error, strlen(error));
+    }
     const char *spec = trained_spec(own, folder, recorded ? &record : NULL);
     char *text = couplet_text_read(spec, &length, error, sizeof error);
     if (text) out->spec = arena_strndup(arena, text, strlen(text));

@@ -173,7 +173,9 @@ static int count_columns(const Show *s, int source) {
     int count = s->sets.items[source].table.field_count;
     for (int i = 0; i < s->views.views.count; i++) {
         const MadeView *v = &s->views.views.items[i];
-        if (home_of(s, v) == source) count += v->view->copies ? (int)v->view->copies : 1;
+        if (home_of(s, v) == source) {
+            count += v->view->copies ? (int)v->view->copies : 1;
+        }
     }
     return count;
 }
@@ -187,7 +189,9 @@ static SheetBlock make_sheet_block(Show *s, int source) {
     block.columns = arena_array(s->arena, SheetColumn, count_columns(s, source) + 1);
     for (int i = 0; i < s->views.views.count; i++) {
         const MadeView *v = &s->views.views.items[i];
-        if (home_of(s, v) == source && v->batch < block.row_count) block.row_count = (int)v->batch;
+        if (home_of(s, v) == source && v->batch < block.row_count) {
+            block.row_count = (int)v->batch;
+        }
     }
     for (int f = 0; f < t->field_count; f++)
         if (t->fields[f].rank) add_block_field(s, source, f, &block);
@@ -237,7 +241,9 @@ static bool draw_sheet(Show *s, const char *path) {
 static bool show_rows(Arena *arena, const Options *o) {
     Show s = {.arena = arena, .options = o};
     bool good = data_sets_find(arena, o, &s.sets) && load_all(&s);
-    if (good && s.sets.method) good = view_run(&s.sets, o, s.rows, s.row_counts, &s.views);
+    if (good && s.sets.method) {
+        good = view_run(&s.sets, o, s.rows, s.row_counts, &s.views);
+    }
     good = good && draw_sheet(&s, o->out);
     view_run_free(&s.views);
     for (int i = 0; s.rows && i < s.sets.count; i++)

@@ -164,7 +164,9 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
     CoupletSource *sources = arena_array(arena, CoupletSource, method->spec->stmt_count + 1);
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];
-        if (s->kind == STMT_DATA) sources[program->source_count++] = source_of_data(arena, s->data);
+        if (s->kind == STMT_DATA) {
+            sources[program->source_count++] = source_of_data(arena, s->data);
+        }
     }
     program->sources = sources;
     return program;
@@ -202,7 +204,9 @@ static bool open_data(Job *j, const Method *method) {
     CoupletLoading loading = {.threads = (int)j->o->threads,
                               .skip_bad = j->o->skip_bad,
                               .stop = couplet_catch_interrupts()};
-    if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &loading);
+    if (!j->o->quiet) {
+        couplet_progress_begin(&progress, stderr, NULL, &loading);
+    }
     const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading,
                                            &j->opened, &j->sources, error, sizeof error);
     if (!j->o->quiet) couplet_progress_end(&progress);
@@ -280,7 +284,9 @@ static int run_compiled(Job *j, const Assembled *assembled) {
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
     switch (end) {
     case COUPLET_RUN_FAILED:
-        if (!o->group || couplet_group_speaks(o->group)) report_error(CODE_RUN_STOPPED, error);
+        if (!o->group || couplet_group_speaks(o->group)) {
+            report_error(CODE_RUN_STOPPED, error);
+        }
         return 1;
     case COUPLET_RUN_REFUSED:
         report_error(CODE_RUN_FOLDER, error);
@@ -318,7 +324,9 @@ static bool embed(void *context, CoupletSession *s, const CoupletSources *source
     what.loading = (CoupletLoading){.threads = (int)j->o->threads,
                                     .skip_bad = j->o->skip_bad,
                                     .stop = couplet_catch_interrupts()};
-    if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &what.loading);
+    if (!j->o->quiet) {
+        couplet_progress_begin(&progress, stderr, NULL, &what.loading);
+    }
     const bool good = couplet_embed(s, &what, &count, error, error_bytes);
     if (good && !j->o->quiet)
         printf("%lld samples, %lld features each: %s\n", (long long)count,
@@ -333,7 +341,9 @@ static int inspect_program(Job *j, const CoupletProgram *program) {
     CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
     CoupletSession *s =
         device ? open_trained(j, program, device, threads, error, sizeof error) : NULL;
-    if (threads) couplet_threads_heed(threads, couplet_catch_interrupts());
+    if (threads) {
+        couplet_threads_heed(threads, couplet_catch_interrupts());
+    }
     const bool good = s && j->look(j->look_context, s, &j->sources, error, sizeof error);
     couplet_session_free(s);
     couplet_device_free(device);
@@ -356,7 +366,9 @@ static int run_job(Job *j) {
     watch_job(j, false);
     int status = couplet_interrupt_status() ? couplet_interrupt_status() : 1;
     if (made) {
-        if (!j->look) say_compiled(j, &assembled, couplet_seconds() - start);
+        if (!j->look) {
+            say_compiled(j, &assembled, couplet_seconds() - start);
+        }
         status = j->look ? inspect_program(j, assembled.program) : run_compiled(j, &assembled);
     }
     backend_free(&assembled.code);
@@ -408,7 +420,9 @@ static int train(CoupletGroup *group, int argc, char **argv) {
             "gradient-norm memory shards unordered no-stream no-fuse quiet",
             argc, argv)) {
         o.group = group;
-        if (!o.resume && !o.shards) o.shards = options_shards_for(group->ranks);
+        if (!o.resume && !o.shards) {
+            o.shards = options_shards_for(group->ranks);
+        }
         Job job = {.arena = arena,
                    .o = &o,
                    .spec = o.file,

@@ -138,10 +138,14 @@ static const char *explain_missing(Arena *arena, const char *path, const char *f
     }
     NameList names = list_specs(arena, folder);
     const char *name = last_part(path);
-    if (strcmp(base_of(arena, from), folder) == 0) leave_out_name(&names, last_part(from));
+    if (strcmp(base_of(arena, from), folder) == 0) {
+        leave_out_name(&names, last_part(from));
+    }
     const char *near = nearest_spec(arena, name, &names);
     const char *what = ends_in_cpl(name) ? "" : arena_printf(arena, ", and no folder `%s`", path);
-    if (near) *help = arena_printf(arena, "did you mean `%s`?", join_paths(arena, folder, near));
+    if (near) {
+        *help = arena_printf(arena, "did you mean `%s`?", join_paths(arena, folder, near));
+    }
     const char *lie = names.count == 0   ? "no other .cpl file lies"
                       : names.count == 1 ? arena_printf(arena, "%s lies", list_text(arena, &names))
                                          : arena_printf(arena, "%s lie", list_text(arena, &names));
@@ -379,7 +383,9 @@ static void place_uses(Layout *l, Placed by) {
         for (int p = 0; s->kind == STMT_USE && p < s->param_count; p++) {
             const Param *use = &s->params[p];
             const Module *m = use->path && use->symbol ? use->symbol->module : NULL;
-            if (m) place_module(l, m, place_of_use(l, &by, use, m), use->span);
+            if (m) {
+                place_module(l, m, place_of_use(l, &by, use, m), use->span);
+            }
         }
     }
 }

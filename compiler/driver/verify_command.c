@@ -132,7 +132,9 @@ static json_t *json_argument(const Verify *v, const FunctionArrays *a, const Par
         json_object_set_new(argument, "value", json_real(a->values[i][0]));
     else {
         const char *path = write_array(v, a, i);
-        if (path) json_object_set_new(argument, "file", json_string(path));
+        if (path) {
+            json_object_set_new(argument, "file", json_string(path));
+        }
     }
     return argument;
 }
@@ -141,7 +143,9 @@ static json_t *make_request(const Verify *v, const FunctionArrays *a) {
     json_t *arguments = json_array();
     for (int p = 0; p < v->fn->param_count; p++) {
         json_t *argument = json_argument(v, a, &v->fn->params[p]);
-        if (json_is_object(argument)) json_array_append_new(arguments, argument);
+        if (json_is_object(argument)) {
+            json_array_append_new(arguments, argument);
+        }
     }
     json_t *question = json_pack("{s:s, s:o}", "folder", v->folder, "arguments", arguments);
     char *line = json_dumps(question, JSON_COMPACT | JSON_REAL_PRECISION(17));

@@ -106,7 +106,9 @@ static void set_clock(const DataSets *sets, const CoupletProgram *program, const
     session->step = o->step;
     session->epoch = o->step / per_epoch;
     session->total_steps = (int64_t)ceil(program->epochs * (double)per_epoch);
-    if (session->total_steps <= session->step) session->total_steps = session->step + 1;
+    if (session->total_steps <= session->step) {
+        session->total_steps = session->step + 1;
+    }
 }
 
 static bool open_session(const DataSets *sets, const Options *o, ViewRunInside *in) {

@@ -170,7 +170,9 @@ const GNode *graph_mixing(Graph *g) {
     graph_add_reached(g, &reached);
     for (int i = 0; i < count && m.rows && !found; i++) {
         const GNode *n = g->nodes.items[i];
-        if (node_set_holds(&reached, n) && !batch_place(&m, n, &m.of[n->id])) found = n;
+        if (node_set_holds(&reached, n) && !batch_place(&m, n, &m.of[n->id])) {
+            found = n;
+        }
     }
     node_set_close(&reached);
     arena_free(m.scratch);

@@ -84,7 +84,9 @@ static VisitStep note_pair_read(void *context, const GExpr *e) {
         r->second = y->index;
     }
     bool same = x->index == r->first && y->index == r->second;
-    if (!same && (x->index != r->second || y->index != r->first)) r->fits = false;
+    if (!same && (x->index != r->second || y->index != r->first)) {
+        r->fits = false;
+    }
     note_source(r, e->tensor, !same);
     return VISIT_PAST;
 }

@@ -95,7 +95,9 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
         /* the output index is inside the array for all its values */
         if (made.red < 0 && always_holds(c->node, &made)) return true;
     }
-    if (!made.is_affine) made.value = point_formula(c->arena, truth ? truth : subscript, NULL, 0);
+    if (!made.is_affine) {
+        made.value = point_formula(c->arena, truth ? truth : subscript, NULL, 0);
+    }
     if (made.out >= 0 && made.red >= 0) {
         int *partner = &c->partner[made.red];
         if (*partner >= 0 && *partner != made.out) return false;

@@ -46,7 +46,9 @@ static Span here(const Reader *r) {
 
 /* Reports an error, unless there was one. What follows a first error would be guesses. */
 static bool wrong(Reader *r, const char *sentence) {
-    if (!r->failed) diag_report(r->diag, CODE_GRAPH_TEXT, here(r), "%s", sentence);
+    if (!r->failed) {
+        diag_report(r->diag, CODE_GRAPH_TEXT, here(r), "%s", sentence);
+    }
     r->failed = true;
     return false;
 }
@@ -134,7 +136,9 @@ static int find_word(Reader *r, const char *const *words, int count, const char 
     const char *near = diag_nearest(word, words, count);
     bool first = !r->failed;
     wrong(r, arena_printf(r->arena, "there is no %s `%s`", what, word));
-    if (near && first) diag_suggest(r->diag, "did you mean `%s`?", near);
+    if (near && first) {
+        diag_suggest(r->diag, "did you mean `%s`?", near);
+    }
     return -1;
 }
 
@@ -446,7 +450,9 @@ static bool read_definition(Reader *r) {
     /* The node is new and nothing refers to it yet, so it can take its number from the text. */
     if (r->g->nodes.count > before) {
         node->id = (uint32_t)number;
-        if (node->id > r->g->tables->last_node) r->g->tables->last_node = node->id;
+        if (node->id > r->g->tables->last_node) {
+            r->g->tables->last_node = node->id;
+        }
     }
     while (r->nodes.count <= number)
         array_push(r->arena, &r->nodes, (GNode *)NULL);
@@ -510,7 +516,9 @@ Graph *graph_read(Arena *arena, Diag *diag, const Source *source) {
     while (!r.failed && !accept(&r, "}"))
         read_statement(&r);
     skip_space(&r);
-    if (!r.failed && *r.at) wrong(&r, "nothing stands after the `}` of a graph");
+    if (!r.failed && *r.at) {
+        wrong(&r, "nothing stands after the `}` of a graph");
+    }
     const char *violation = r.failed ? NULL : graph_verify(r.g);
     if (violation) diag_report(diag, CODE_GRAPH_TEXT, (Span){source, 0, 5, 1, 1}, "%s", violation);
     return r.failed || violation ? NULL : r.g;

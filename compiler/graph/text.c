@@ -308,7 +308,9 @@ uint64_t graph_hash(const Graph *g) {
     bool comment = false;
     for (size_t i = 0; i < length; i++) {
         comment = text[i] == '#' || (comment && text[i] != '\n');
-        if (!comment) hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+        if (!comment) {
+            hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+        }
     }
     free(text);
     return hash;

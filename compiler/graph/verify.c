@@ -87,7 +87,9 @@ static bool check_types(Verify *v, const GExpr *e) {
 static ExprValue check_part(void *context, const GExpr *e, const ExprValue *args) {
     Verify *v = context;
     ExprValue largest = {.integer = -1};
-    if (e->op == G_INDEX) largest.integer = e->index < 0 ? INT64_MAX : e->index;
+    if (e->op == G_INDEX) {
+        largest.integer = e->index < 0 ? INT64_MAX : e->index;
+    }
     for (int i = 0; i < e->arg_count; i++)
         if (args[i].integer > largest.integer) largest = args[i];
     if (!v->sentence[0]) check_types(v, e);
@@ -96,7 +98,9 @@ static ExprValue check_part(void *context, const GExpr *e, const ExprValue *args
 
 static bool check_expr(Verify *v, const GExpr *e, int index_count) {
     const int64_t largest = expr_fold_rest(&v->checked, e, NULL, check_part, v).integer;
-    if (largest >= index_count) wrong(v, "uses an index that is not its own");
+    if (largest >= index_count) {
+        wrong(v, "uses an index that is not its own");
+    }
     return !v->sentence[0];
 }
 

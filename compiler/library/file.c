@@ -130,7 +130,9 @@ bool file_values_are_wrong(const char *call, const CoupletValue *hypers, int cou
     bool wrong = count < 0 || (count > 0 && !hypers);
     for (int i = 0; i < count && !wrong; i++)
         wrong = !hypers[i].name;
-    if (wrong) snprintf(text, bytes, "%s: a pointer is NULL, or a count is negative", call);
+    if (wrong) {
+        snprintf(text, bytes, "%s: a pointer is NULL, or a count is negative", call);
+    }
     for (int i = 0; i < count && !wrong; i++)
         for (int k = 0; k < i && !wrong; k++) {
             wrong = strcmp(hypers[i].name, hypers[k].name) == 0;
@@ -147,7 +149,9 @@ CoupletStatus couplet_file_open(const char *path, const char *text, const Couple
     char wrong[200] = "couplet_file_open: a pointer is NULL";
     if (!path || !file ||
         file_values_are_wrong("couplet_file_open", hypers, hyper_count, wrong, sizeof wrong)) {
-        if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
+        if (problem) {
+            *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
+        }
         return COUPLET_ERROR_ARGUMENT;
     }
     Opening o = {path, text, hypers, hyper_count, file_new(), NULL};

@@ -275,7 +275,9 @@ static CoupletFormula *formula_of(CoupletFile *file, const CoupletFormulaOptions
 }
 
 static CoupletStatus refuse_call(CoupletProblem **problem, const char *sentence) {
-    if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", sentence);
+    if (problem) {
+        *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", sentence);
+    }
     return COUPLET_ERROR_ARGUMENT;
 }
 
@@ -409,7 +411,9 @@ static CoupletStatus run_ready(Running *r) {
     CoupletFault fault;
     take_inputs(f, r->arrays);
     bool good = couplet_run_steps(f->run, f->inputs, NULL, &fault);
-    if (good && !f->options.allows_infinity) good = couplet_run_finite(f->run, &fault);
+    if (good && !f->options.allows_infinity) {
+        good = couplet_run_finite(f->run, &fault);
+    }
     if (atomic_load(&f->stop)) {
         r->problem = problem_of_sentence(CODE_RUN_STOPPED, "the run was stopped by its caller");
         return COUPLET_ERROR_STOPPED;

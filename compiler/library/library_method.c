@@ -81,7 +81,9 @@ CoupletStatus couplet_method_open(const char *path, const char *text, const Coup
     char wrong[200] = "couplet_method_open: a pointer is NULL";
     if (!path || !method ||
         file_values_are_wrong("couplet_method_open", hypers, hyper_count, wrong, sizeof wrong)) {
-        if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
+        if (problem) {
+            *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
+        }
         return COUPLET_ERROR_ARGUMENT;
     }
     Opening o = {path, text, hypers, hyper_count, calloc(1, sizeof(Compiled)), NULL, false};

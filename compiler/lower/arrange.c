@@ -115,7 +115,9 @@ static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
         }
         shape[i] = extent;
         /* No array has that many entries. */
-        if (__builtin_mul_overflow(wanted, extent, &wanted)) wanted = -1;
+        if (__builtin_mul_overflow(wanted, extent, &wanted)) {
+            wanted = -1;
+        }
     }
     for (int i = 0; i < value_rank(value); i++)
         there *= value_extent(value, i);

@@ -140,7 +140,9 @@ static Value draw_param(Lower *l, const Param *param, int64_t site) {
     for (; rank < param->dim_count; rank++)
         axes[rank] = drawn_axis(l, param, param->dims[rank]);
     bool permutes = strcmp(param->value->callee->name, "permutation") == 0;
-    if (permutes) axes[rank++] = drawn_axis(l, param, param->value->args[0]);
+    if (permutes) {
+        axes[rank++] = drawn_axis(l, param, param->value->args[0]);
+    }
     int64_t count = 1;
     for (int i = 0; i < rank; i++)
         count *= graph_index_extent(g, axes[i]);

@@ -7,7 +7,9 @@
 
 /* `fraction = f` decides how many rows there are, and a claim how long an axis is. */
 static bool fix_hyper(void *context, Expr *e) {
-    if (e->kind == EXPR_NAME && e->symbol) lower_mark_static(context, e->symbol);
+    if (e->kind == EXPR_NAME && e->symbol) {
+        lower_mark_static(context, e->symbol);
+    }
     return true;
 }
 
@@ -167,7 +169,9 @@ static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64
     const GExpr *sample = n;
     const bool repeats =
         source && (source->data->balanced || source->data->weights || source->data->ways);
-    if (source && !repeats) sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
+    if (source && !repeats) {
+        sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
+    }
     return gx2(g, G_ADD, gx2(g, G_MUL, sample, gx_int(g, views)), number);
 }
 
@@ -254,6 +258,8 @@ void lower_show_view(Lower *l, const Stmt *s) {
                      lower_materialise(l, value, free, &count, view->span));
         const LoweredView shown = {view->name, source ? lower_find_source(l, source->name) : -1,
                                    view->has_shape ? view_count(l, view) : 0};
-        if (!is_shown(l, view->name)) array_push(l->arena, &l->program->shown, shown);
+        if (!is_shown(l, view->name)) {
+            array_push(l->arena, &l->program->shown, shown);
+        }
     }
 }

@@ -142,7 +142,9 @@ static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, 
                 lower_kmeans(l, s, actions);
             else
                 lower_write_rows(l, s);
-            if (rows) end_action(l, actions, action_of(ACTION_ONCE, s->span));
+            if (rows) {
+                end_action(l, actions, action_of(ACTION_ONCE, s->span));
+            }
             begin_action(l);
         } else {
             update_now(l, s);

@@ -233,7 +233,9 @@ static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
     const Span user = lower_user_span(l, span);
     diag_report(l->diag, CODE_NO_VALUE, user, "`%.*s` is 0 here, and something is divided by it",
                 span.end - span.begin, span.source->text + span.begin);
-    if (!span_same(user, span)) diag_note(l->diag, span, "in the library");
+    if (!span_same(user, span)) {
+        diag_note(l->diag, span, "in the library");
+    }
 }
 
 /* Whole numbers that are known give one that is known, unless it does not fit. */
@@ -274,7 +276,9 @@ static Value lower_if(Lower *l, const Expr *e) {
     bool scalar = values[0].kind == VALUE_SCALAR;
     if (scalar) l->condition = gx_and(l->g, saved, values[0].scalar);
     values[1] = lower_value(l, e->args[1]);
-    if (scalar) l->condition = gx_and(l->g, saved, gx1(l->g, G_NOT, values[0].scalar));
+    if (scalar) {
+        l->condition = gx_and(l->g, saved, gx1(l->g, G_NOT, values[0].scalar));
+    }
     values[2] = lower_value(l, e->args[2]);
     l->condition = saved;
     return map_values(l, values, 3, apply_select, NULL, e->span);

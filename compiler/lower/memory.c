@@ -124,7 +124,9 @@ static StateRecord state_of_queue(Lower *l, const Stmt *s, const char *name, Sta
 }
 
 static void add_once(Lower *l, const StateRecord *record) {
-    if (!state_find_record(l, record->state.name)) array_push(l->arena, &l->records, *record);
+    if (!state_find_record(l, record->state.name)) {
+        array_push(l->arena, &l->records, *record);
+    }
 }
 
 /* Declares the rows of a queue: of one of its columns or, if `column` is NULL, of a queue without
@@ -165,7 +167,9 @@ void lower_declare_queue(Lower *l, const Stmt *s) {
         add_once(l, &record);
     }
     /* A read sees the queue as it was before this step's push, unless the queue says otherwise. */
-    if (!columns) frame_set(l, l->frame, s->symbol, queue_read(l, s, NULL));
+    if (!columns) {
+        frame_set(l, l->frame, s->symbol, queue_read(l, s, NULL));
+    }
     for (int c = 0; c < s->param_count && s->order == QUEUE_PUSH_FIRST; c++)
         frame_set(l, l->frame, s->params[c].symbol, queue_after(l, s, &s->params[c]));
 }
@@ -175,7 +179,9 @@ void state_declare_of_method(Lower *l, const Stmt *s, StateRole role) {
         const Param *param = &s->params[p];
         bool known = state_find_record(l, param->name) != NULL;
         state_declare(l, "", "", param, role, NULL, 0);
-        if (!known && s->init_name) l->records.items[l->records.count - 1].init_name = s->init_name;
+        if (!known && s->init_name) {
+            l->records.items[l->records.count - 1].init_name = s->init_name;
+        }
         frame_set(l, l->frame, param->symbol, value_array(state_now(l, param->name)));
     }
 }

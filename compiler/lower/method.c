@@ -121,7 +121,9 @@ bool lower_is_embedding(const Lower *l, const Value *value) {
 /* The first rows that have a name are watched for collapse. */
 static void take_embedding(Lower *l, const Stmt *let) {
     const Value *value = l->embedding || !let->value ? NULL : frame_find(l->frame, let->symbol);
-    if (value && lower_is_embedding(l, value)) l->embedding = value->tensor;
+    if (value && lower_is_embedding(l, value)) {
+        l->embedding = value->tensor;
+    }
 }
 
 static int count_losses(const Lower *l) {
@@ -167,7 +169,9 @@ static void show_losses(Lower *l) {
         bool known = false;
         for (int k = 0; k < l->program->losses.count; k++)
             known |= strcmp(l->program->losses.items[k], named->name) == 0;
-        if (!known) array_push(l->arena, &l->program->losses, named->name);
+        if (!known) {
+            array_push(l->arena, &l->program->losses, named->name);
+        }
     }
 }
 

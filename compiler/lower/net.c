@@ -425,6 +425,8 @@ Value net_apply(Lower *l, Net *net, Value input, const Expr *call) {
             input = net_apply(l, net->parts.items[i], input, call);
         break;
     }
-    if (input.kind == VALUE_ARRAY) array_push(l->arena, &l->applied, input.tensor);
+    if (input.kind == VALUE_ARRAY) {
+        array_push(l->arena, &l->applied, input.tensor);
+    }
     return input;
 }

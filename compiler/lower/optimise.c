@@ -339,7 +339,9 @@ static void add_loss_gradients(Lower *l, const UnitLoss *loss) {
             at++;
         GNode **sum = &t->grads[at];
         GNode *gradient = loss->gradients[i];
-        if (gradient) *sum = *sum ? sum_of_gradients(l, *sum, gradient) : gradient;
+        if (gradient) {
+            *sum = *sum ? sum_of_gradients(l, *sum, gradient) : gradient;
+        }
     }
 }
 
@@ -353,7 +355,9 @@ void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train) {
     for (int i = 0; i < t->count; i++)
         t->whole[i] = t->grads[i];
     const Expr *limit = lower_find_setting(train, "clip");
-    if (limit) clip_gradients(l, t->grads, t->count, lower_known_number(l, limit), limit->span);
+    if (limit) {
+        clip_gradients(l, t->grads, t->count, lower_known_number(l, limit), limit->span);
+    }
 }
 
 void lower_watch_gradients(Lower *l, GraphUnit *unit) {
@@ -511,7 +515,9 @@ static void note_rates(Lower *l, const Stmt *train, Frame *const *bound) {
         LoweredRate noted = {NULL, rate ? lower_rate_formula(l, rate) : NULL};
         if (!noted.formula) continue;
         noted.name = rate_name(l, setting, used == 1);
-        if (!has_rate(l->phase, noted.name)) array_push(l->arena, &l->phase->rates, noted);
+        if (!has_rate(l->phase, noted.name)) {
+            array_push(l->arena, &l->phase->rates, noted);
+        }
     }
 }
 

@@ -107,7 +107,9 @@ Span lower_user_span(const Lower *l, Span span) {
 static void report_no_term(Lower *l, Span span, const char *what) {
     const Span user = lower_user_span(l, span);
     diag_report(l->diag, CODE_NO_TERM, user, "%s", what);
-    if (!span_same(user, span)) diag_note(l->diag, span, "in the library");
+    if (!span_same(user, span)) {
+        diag_note(l->diag, span, "in the library");
+    }
     diag_suggest(l->diag, lower_is_library(span.source)
                               ? "a larger batch, or other sizes, give it terms"
                               : "`(mean[j | ..] .. else 0)` says what a reduction without a term "
@@ -253,7 +255,9 @@ static int64_t ranks_of(Lower *l, const Expr *e, int64_t asked, int64_t there, b
     diag_report(l->diag, CODE_TOO_FEW, user,
                 "topk asks for %lld places here, and `%s` runs over %lld", (long long)asked,
                 e->binders[0]->name, (long long)there);
-    if (!span_same(user, e->span)) diag_note(l->diag, e->span, "in the library");
+    if (!span_same(user, e->span)) {
+        diag_note(l->diag, e->span, "in the library");
+    }
     diag_suggest(l->diag,
                  lower_is_library(e->span.source)
                      ? "a line of the library fits other sizes: change what the call gives it"

@@ -39,9 +39,13 @@ static void sizes_of(const Call *c, char *text) {
             for (int q = 0; first && q <= i; q++) /* a dimension is mentioned once */
                 for (int r = 0; r < (q < i ? c->fn->params[q].dim_count : k); r++)
                     first &= c->fn->params[q].dims[r]->symbol != p->dims[k]->symbol;
-            if (first) append_known(text, c->frame, p->dims[k]->name, p->dims[k]->symbol);
+            if (first) {
+                append_known(text, c->frame, p->dims[k]->name, p->dims[k]->symbol);
+            }
         }
-        if (!p->has_shape) append_known(text, c->frame, p->name, p->symbol);
+        if (!p->has_shape) {
+            append_known(text, c->frame, p->name, p->symbol);
+        }
     }
 }
 
@@ -66,7 +70,9 @@ static void write_trail(void *context, Diag *diag) {
         if (!c->call) continue; /* the function that the user named, which no line calls */
         note_call(diag, c);
         left--;
-        if (c->net && c->net->made) diag_trail(diag, c->call->span, "which is applied here");
+        if (c->net && c->net->made) {
+            diag_trail(diag, c->call->span, "which is applied here");
+        }
     }
 }
 

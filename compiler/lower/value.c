@@ -243,7 +243,9 @@ Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, in
     spec.reducer = GR_NONE;
     spec.out_rank = free_count + axis_count;
     memcpy(spec.out, free, sizeof *free * (size_t)free_count);
-    if (axis_count) memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
+    if (axis_count) {
+        memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
+    }
     spec.value = expr;
     lower_refuse_space(l, spec.out, spec.out_rank, NULL, 0, span);
     if (l->condition && lower_may_leave(l, expr))

@@ -43,7 +43,9 @@ static void add_item(Completion *c, const char *label, ItemKind kind, const char
     c->seen.of_texts = true;
     map_put(c->arena, &c->seen, label, (void *)label);
     json_t *item = json_pack("{s:o, s:i}", "label", reply_text(label), "kind", (int)kind);
-    if (detail && *detail) json_object_set_new(item, "detail", reply_text(detail));
+    if (detail && *detail) {
+        json_object_set_new(item, "detail", reply_text(detail));
+    }
     if (said && *said)
         json_object_set_new(item, "documentation",
                             json_pack("{s:s, s:o}", "kind", "markdown", "value", reply_text(said)));
@@ -168,7 +170,9 @@ static void add_names(Completion *c) {
     for (int i = 0; i < now->stmt_count; i++)
         add_inside(c, now->stmts[i]);
     add_module(c, now);
-    if (c->document->whole) add_module(c, c->document->whole->method->spec);
+    if (c->document->whole) {
+        add_module(c, c->document->whole->method->spec);
+    }
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -230,7 +234,9 @@ static void add_field_items(Completion *c, const Stmt *s, bool all) {
     for (int i = 0; data && i < data->field_count; i++)
         add_item(c, data->fields[i].name, ITEM_FIELD, data_type_names[data->fields[i].type], NULL);
     add_item(c, "index", ITEM_FIELD, "int", "the row of the sample in its data");
-    if (!all) add_item(c, "all", ITEM_FIELD, "", "the same field of all rows: `train.all.label`");
+    if (!all) {
+        add_item(c, "all", ITEM_FIELD, "", "the same field of all rows: `train.all.label`");
+    }
 }
 
 static void add_part_items(Completion *c, const Stmt *net) {
@@ -250,7 +256,9 @@ static const Module *library_module(Completion *c, const char *name) {
     const Module *used = scope_find_module(c->analysis, name);
     Module *m = NULL;
     const Source *source;
-    if (!used && c->document->whole) used = scope_find_module(c->document->whole, name);
+    if (!used && c->document->whole) {
+        used = scope_find_module(c->document->whole, name);
+    }
     for (int part = 0; !used && (source = library_read(NULL, c->arena, name, part)); part++)
         m = module_join(c->arena, m, parse_module(c->arena, diag_new(c->arena), source, name));
     return used ? used : m;
@@ -312,7 +320,9 @@ static void add_reader_options(Completion *c, const char *reader) {
 static void add_arguments(Completion *c, const char *callee) {
     const Stmt *s = declared(c, callee);
     const char *point = strchr(callee, '.');
-    if (strncmp(callee, "data.", 5) == 0) add_reader_options(c, callee + 5);
+    if (strncmp(callee, "data.", 5) == 0) {
+        add_reader_options(c, callee + 5);
+    }
     if (!s && point) {
         const Module *m =
             library_module(c, arena_strndup(c->arena, callee, (size_t)(point - callee)));

@@ -125,7 +125,9 @@ static void study(Analysis *a, json_t *facts) {
         const Stmt *s = a->method->spec->stmts[i];
         const bool number =
             s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0;
-        if (number && s->span.source == a->file) study_function(a, s, facts);
+        if (number && s->span.source == a->file) {
+            study_function(a, s, facts);
+        }
     }
 }
 

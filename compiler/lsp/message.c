@@ -105,7 +105,9 @@ void message_reader_free(MessageReader *reader) {
 
 static void send_message(FILE *out, json_t *message) {
     char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
-    if (text) fprintf(out, "Content-Length: %zu\r\n\r\n%s", strlen(text), text);
+    if (text) {
+        fprintf(out, "Content-Length: %zu\r\n\r\n%s", strlen(text), text);
+    }
     fflush(out);
     free(text);
     json_decref(message);

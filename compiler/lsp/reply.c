@@ -140,7 +140,9 @@ static json_t *sentence(Arena *arena, const Analysis *a, const DiagMessage *m) {
     if (main->span.source && main->span.source != a->file)
         text = arena_printf(arena, "%s:%d:%d: %s", main->span.source->path, main->span.line,
                             main->span.column, text);
-    if (m->suggestion) text = arena_printf(arena, "%s\nhelp: %s", text, m->suggestion);
+    if (m->suggestion) {
+        text = arena_printf(arena, "%s\nhelp: %s", text, m->suggestion);
+    }
     return reply_text(text);
 }
 
@@ -159,7 +161,9 @@ static json_t *diagnostic(const Document *document, Analysis *a, const DiagMessa
                           "source", "couplet", "message", sentence(a->arena, a, m));
     json_t *notes = related(document, a, m);
     json_t *page = code_page(m->code);
-    if (json_array_size(notes)) json_object_set(d, "relatedInformation", notes);
+    if (json_array_size(notes)) {
+        json_object_set(d, "relatedInformation", notes);
+    }
     json_decref(notes);
     if (page) json_object_set_new(d, "codeDescription", page);
     return d;

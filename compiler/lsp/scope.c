@@ -119,7 +119,9 @@ CursorScope scope_at(Arena *arena, const Source *file, int at) {
     int last = -1;
     for (int i = 0; i < w.count && w.tokens[i].begin < at; i++) {
         last = i;
-        if (w.tokens[i].end <= at || !is_name_token(&w.tokens[i])) take_token(&w, i);
+        if (w.tokens[i].end <= at || !is_name_token(&w.tokens[i])) {
+            take_token(&w, i);
+        }
     }
     take_cursor_word(&w, last);
     find_text(&w);

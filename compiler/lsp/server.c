@@ -360,7 +360,9 @@ static bool prepare_request(Server *s, Request *r, About about) {
     r->sentence = "a position is needed, with its line and its character";
     if (about == ABOUT_PLACE && !read_position(json_object_get(r->params, "position"), &position))
         return false;
-    if (about == ABOUT_PLACE) r->at = position_to_byte(&r->analysis->lines, position);
+    if (about == ABOUT_PLACE) {
+        r->at = position_to_byte(&r->analysis->lines, position);
+    }
     r->sentence = NULL;
     return true;
 }
@@ -448,7 +450,9 @@ static void idle(Server *s) {
         return;
     }
     const Waited waited = message_wait(&s->reader, other, (int)left);
-    if (waited == WAITED_OTHER && facts_read(&s->study) && studied->found) publish(s, studied);
+    if (waited == WAITED_OTHER && facts_read(&s->study) && studied->found) {
+        publish(s, studied);
+    }
 }
 
 int lsp_serve(int in, FILE *out) {

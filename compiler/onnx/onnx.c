@@ -10,7 +10,9 @@ Value onnx_refuse(Onnx *o, Span span, const char *format, ...) {
     va_start(args, format);
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    if (!o->failed) diag_report(o->diag, CODE_EXPORT, span, "%s", sentence);
+    if (!o->failed) {
+        diag_report(o->diag, CODE_EXPORT, span, "%s", sentence);
+    }
     o->failed = true;
     return (Value){"", GT_REAL, 0};
 }

@@ -133,7 +133,9 @@ const char *onnx_operator_last(OnnxModel *m, const char *type, int input_count,
     couplet_message_text(&node, NODE_OP_TYPE, type);
     for (int i = 0; i < attribute_count; i++)
         put_attribute(&node, &attributes[i]);
-    if (m->place) couplet_message_text(&node, NODE_DOC_STRING, m->place);
+    if (m->place) {
+        couplet_message_text(&node, NODE_DOC_STRING, m->place);
+    }
     put_part(&m->graph, GRAPH_NODE, &node);
     return result;
 }

@@ -105,6 +105,8 @@ bool onnx_product(Onnx *o, Value *out) {
     for (int i = 0; i < GRAPH_MAX_INDICES; i++)
         if ((reduced & ~all) >> i & 1) repeats *= o->extents[i];
     *out = product(o, &f, all & ~reduced);
-    if (repeats > 1) *out = onnx_two(o, "Mul", *out, onnx_real(o, (double)repeats), GT_REAL);
+    if (repeats > 1) {
+        *out = onnx_two(o, "Mul", *out, onnx_real(o, (double)repeats), GT_REAL);
+    }
     return true;
 }

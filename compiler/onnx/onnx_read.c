@@ -102,7 +102,9 @@ static int64_t *known_places(Read *r, uint32_t axes, uint32_t mask, int64_t *cou
                         "the places that are read here are more than a model may hold");
             return NULL;
         }
-        if (!places) places = arena_array(r->o->arena, int64_t, *count + 1);
+        if (!places) {
+            places = arena_array(r->o->arena, int64_t, *count + 1);
+        }
         for (int64_t i = 0; i < *count; i++)
             places[i] = places[i] * extent + clamped(values[i], extent);
     }

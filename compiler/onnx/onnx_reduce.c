@@ -123,7 +123,9 @@ static Value reduced_place(Onnx *o, const char *op, Value v, uint32_t indices) {
     v = expanded(o, v, indices);
     const char *name = flattened(o, v, indices);
     const OnnxAttribute wide = {.name = "to", .kind = ONNX_ATTRIBUTE_INT, .number = ONNX_DOUBLE};
-    if (v.type != GT_REAL) name = onnx_operator(o->m, "Cast", 1, &name, 1, &wide);
+    if (v.type != GT_REAL) {
+        name = onnx_operator(o->m, "Cast", 1, &name, 1, &wide);
+    }
     const OnnxAttribute attributes[] = {
         {.name = "axis", .kind = ONNX_ATTRIBUTE_INT, .number = -1},
         {.name = "keepdims", .kind = ONNX_ATTRIBUTE_INT, .number = 0}};
@@ -137,7 +139,9 @@ static Value guarded(Onnx *o, Value v, const GExpr *guard) {
         return onnx_refuse(o, n->span,
                            "for some data there is no term here, which stops a run, and a model "
                            "gives no fault");
-    if (v.type == GT_BOOL && n->reducer == GR_SUM) v = onnx_cast(o, v, GT_INT);
+    if (v.type == GT_BOOL && n->reducer == GR_SUM) {
+        v = onnx_cast(o, v, GT_INT);
+    }
     return onnx_where(o, holds, v, left_out_value(o, n->reducer, v.type));
 }
 

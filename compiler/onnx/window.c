@@ -176,7 +176,9 @@ static Value in_order(Onnx *o, const char *name, const Windows *w, uint32_t rows
         indices[count++] = w->items[i].result;
     for (int i = 0; i < count; i++)
         shape[i] = indices[i] == o->samples ? -1 : o->extents[indices[i]];
-    if (onnx_count(rows) != 1 || onnx_count(channels) != 1) name = reshape(o, name, count, shape);
+    if (onnx_count(rows) != 1 || onnx_count(channels) != 1) {
+        name = reshape(o, name, count, shape);
+    }
     const uint32_t mask = rows | channels | result_windows(w);
     for (int i = 0; i < count; i++)
         order[onnx_axis(mask, indices[i])] = i;

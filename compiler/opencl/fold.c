@@ -87,7 +87,9 @@ static void multiply_shares(const Fold *fold, const Cells *c, Value term, Value 
     Value product = write_const(f, "float", "%s * %s", c->best, digits);
     Value rest = write_const(f, "float", "fma(%s, %s, -%s) + %s * %s", c->best, digits, product,
                              c->lost, digits);
-    if (lost) rest = write_const(f, "float", "%s + %s * ldexp(%s, -%s)", rest, c->best, lost, more);
+    if (lost) {
+        rest = write_const(f, "float", "%s + %s * ldexp(%s, -%s)", rest, c->best, lost, more);
+    }
     Value next = write_digits(fold, product, &moved);
     write_line(f, "%s = isfinite(%s) ? ldexp(%s, -%s) : 0.0f;", c->lost, product, rest, moved);
     write_line(f, "%s = %s;", c->best, next);

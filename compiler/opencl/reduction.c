@@ -239,7 +239,9 @@ Geometry write_reduction(Frame *f) {
                    .fold = fold_of(f, n)};
     for (int i = 0; i < n->red_rank; i++)
         r.terms *= n->red_shape[i];
-    if (n->reducer == GR_SUM && n->value->type == GT_BOOL) r.fold.type = "long";
+    if (n->reducer == GR_SUM && n->value->type == GT_BOOL) {
+        r.fold.type = "long";
+    }
     shape_group(&r);
     r.is_long = r.fold.is_product || (node_sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes));
     r.fold.keeps_lost = r.fold.is_product || (r.is_long && n->reducer == GR_SUM);

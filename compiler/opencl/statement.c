@@ -39,7 +39,9 @@ Value write_const(Frame *f, const char *type, const char *format, ...) {
 }
 
 static void forget_values(Frame *f) {
-    if (f->known.count) memset(f->known.keys, 0, sizeof *f->known.keys * (size_t)f->known.capacity);
+    if (f->known.count) {
+        memset(f->known.keys, 0, sizeof *f->known.keys * (size_t)f->known.capacity);
+    }
     f->known.count = 0;
 }
 

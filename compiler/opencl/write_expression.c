@@ -167,7 +167,9 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
         if (plain) text = plain;
     }
     /* one operand is widened if the result may need it, and C then widens the other */
-    if (strcmp(type, "long") == 0) a = arena_printf(f->arena, "(long)%s", a);
+    if (strcmp(type, "long") == 0) {
+        a = arena_printf(f->arena, "(long)%s", a);
+    }
     return write_const(f, type, text, a, b);
 }
 
@@ -214,7 +216,9 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
     Value value = element_at(f, tensor, at ? at : "0");
     if (!inside) return value;
     if (load->has_else) {
-        if (inside[0] == '(') inside = write_const(f, "int", "%s", inside);
+        if (inside[0] == '(') {
+            inside = write_const(f, "int", "%s", inside);
+        }
         const Value outside = mask_and(f, mask, mask_not(f, inside));
         const Value otherwise = write_expr(f, load->args[load->arg_count - 1], outside);
         return write_const(f, c_type_of(f, load), "%s ? %s : %s", inside, value, otherwise);

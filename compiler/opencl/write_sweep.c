@@ -67,7 +67,9 @@ static bool is_log(const SweepSink *k) {
  */
 static Fold fold_of_sink(Frame *f, const SweepSink *k) {
     Fold fold = fold_of(f, k->pair.node);
-    if (k->pair.node->value->type != GT_REAL) fold.type = k->is_wide ? "long" : "int";
+    if (k->pair.node->value->type != GT_REAL) {
+        fold.type = k->is_wide ? "long" : "int";
+    }
     fold.keeps_lost = sweep_keeps_lost(k->pair.node);
     return fold;
 }
@@ -636,7 +638,9 @@ static void finish_statistic(Writing *w, int i) {
     read_cells(f, &from, "tile", 0, TILE * SIDE, arena_printf(f->arena, "me * %d + lane", SIDE));
     join_cells(k, &fold, &mine, &other);
     write_close(f);
-    if (w->s->parts == 1) store_statistic(f, k, &fold, &mine, output_of(w, i));
+    if (w->s->parts == 1) {
+        store_statistic(f, k, &fold, &mine, output_of(w, i));
+    }
     for (int c = 0, slot = 0; w->s->parts > 1 && c < to.count; c++)
         for (int half = 0; half < slots_of(to.type[c]); half++, slot++)
             write_line(f, "%s[%s] = %s;", output_of(w, i),

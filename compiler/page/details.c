@@ -18,7 +18,9 @@ enum {
 static void append_formula(Arena *arena, const PageFormula *f, Text *out) {
     text_printf(out, "<h3>%s%s%s", f->name ? "<code>" : "",
                 f->name ? html_text(arena, f->name) : "The loss", f->name ? "</code>" : "");
-    if (f->place) text_printf(out, " <small class=\"soft\">%s</small>", html_text(arena, f->place));
+    if (f->place) {
+        text_printf(out, " <small class=\"soft\">%s</small>", html_text(arena, f->place));
+    }
     text_printf(out, "</h3>\n<div class=\"formula\">");
     if (!mathml_append(f->latex, out))
         text_printf(out, "<pre>%s</pre>", html_text(arena, f->latex));

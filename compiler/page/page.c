@@ -34,7 +34,9 @@ static void append_head(Arena *arena, const PageVariants *variants, Text *out) {
         text_printf(out, "%s\n", *line);
     text_printf(out, "</style></head><body>\n<header><h1>%s</h1><p class=\"soft\">%d run%s", title,
                 runs, runs == 1 ? "" : "s");
-    if (variants->count > 1) text_printf(out, " of %d variants", variants->count);
+    if (variants->count > 1) {
+        text_printf(out, " of %d variants", variants->count);
+    }
     text_printf(out, ", reported by Couplet</p></header>\n<nav><div>"
                      "<a href=\"#results\">Results</a><a href=\"#curves\">Curves</a>");
     for (int v = 0; v < variants->count; v++)

@@ -81,7 +81,9 @@ static Statistics statistics_of(const PageVariant *variant, const char *name, Mo
         double value = NAN;
         for (int r = 0; r < run->results.count; r++) {
             const PageResult *result = &run->results.items[r];
-            if (strcmp(result->name, name) == 0 && is_of(result, moment)) value = result->value;
+            if (strcmp(result->name, name) == 0 && is_of(result, moment)) {
+                value = result->value;
+            }
         }
         if (isfinite(value)) take_sample_value(&s, value);
     }

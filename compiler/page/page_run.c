@@ -179,7 +179,9 @@ PageVariants page_variants(Arena *arena, const PageRun *runs, int count) {
             if (is_alike(all.items[v].runs.items[0], &runs[i])) found = &all.items[v];
         for (int r = 0; found && r < found->runs.count; r++)
             /* Two runs with one seed. */
-            if (found->runs.items[r]->seed == runs[i].seed) found = NULL;
+            if (found->runs.items[r]->seed == runs[i].seed) {
+                found = NULL;
+            }
         if (!found) {
             array_push(arena, &all, ((PageVariant){0}));
             found = &all.items[all.count - 1];

@@ -136,7 +136,9 @@ static GNode *strided_piece(Graph *g, const ComputeSpec *spec, const Split *spli
     part.red[split->red] = tap;
     part.value = gx_rewrite(g, gx_substitute(g, spec->value, 2, from, to), divide_out, NULL);
     part.guard = gx_rewrite(g, gx_substitute(g, spec->guard, 2, from, to), divide_out, NULL);
-    if (part.guard && part.guard->op == G_CONST && part.guard->integer) part.guard = NULL;
+    if (part.guard && part.guard->op == G_CONST && part.guard->integer) {
+        part.guard = NULL;
+    }
     return graph_compute(g, &part);
 }
 

@@ -263,7 +263,9 @@ static GNode *add_parts(Graph *g, GNode *first, GNode *const *parts, int count) 
     sum.out_rank = parts[0]->rank;
     for (int i = 0; i < sum.out_rank; i++)
         sum.out[i] = graph_fresh_index(g, parts[0]->shape[i]);
-    if (first) sum.value = gx_load(g, first, sum.out_rank, sum.out, NULL);
+    if (first) {
+        sum.value = gx_load(g, first, sum.out_rank, sum.out, NULL);
+    }
     for (int i = count - 1; i >= 0; i--) {
         const GExpr *part = gx_load(g, parts[i], sum.out_rank, sum.out, NULL);
         sum.value = sum.value ? gx2(g, G_ADD, sum.value, part) : part;
@@ -329,7 +331,9 @@ static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
     GNode *parts[2] = {of_a, of_b};
     for (int i = 1; i >= 0; i--) {
         int k = position_of(p, node->operands[i]);
-        if (k >= 0 && p->of[k].needed) array_push(g->arena, &p->of[k].parts, parts[i]);
+        if (k >= 0 && p->of[k].needed) {
+            array_push(g->arena, &p->of[k].parts, parts[i]);
+        }
     }
 }
 

@@ -150,7 +150,9 @@ static void note_all(Graph *g, Pass *p) {
         p->of[g->outputs.items[i].node->id].pinned = true;
     for (int i = 0; i < g->commits.count; i++) {
         p->of[g->commits.items[i].value->id].pinned = true;
-        if (g->commits.items[i].rows) p->of[g->commits.items[i].rows->id].pinned = true;
+        if (g->commits.items[i].rows) {
+            p->of[g->commits.items[i].rows->id].pinned = true;
+        }
     }
 }
 

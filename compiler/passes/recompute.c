@@ -93,7 +93,9 @@ static void survey_arrays(Recompute *r) {
         keep_array(r, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
         keep_array(r, g->commits.items[i].value);
-        if (g->commits.items[i].rows) keep_array(r, g->commits.items[i].rows);
+        if (g->commits.items[i].rows) {
+            keep_array(r, g->commits.items[i].rows);
+        }
     }
 }
 
@@ -130,7 +132,9 @@ static int fullest_position(Recompute *r) {
         if (!a->bytes) continue;
         occupy(r, i, last_until(a, i, a->cut < 0 ? r->count : a->cut), a->bytes);
         int again = a->cut < 0 ? -1 : first_behind(a, a->cut);
-        if (again >= 0) occupy(r, again, last_until(a, again, r->count), a->bytes);
+        if (again >= 0) {
+            occupy(r, again, last_until(a, again, r->count), a->bytes);
+        }
     }
     for (int i = 0; i <= r->count; i++) {
         if (i) r->full[i] += r->full[i - 1];

@@ -149,7 +149,9 @@ static GNode *leaf_node(Graph *g, const GNode *n, int axis, int64_t leaves) {
         gx2(g, G_ADD, gx2(g, G_MUL, shard, gx_int(g, graph_extent(n, axis) / leaves)), inside);
     *sample = inside;
     leaf.value = gx_substitute(g, leaf.value, 1, &whole, &index);
-    if (leaf.guard) leaf.guard = gx_substitute(g, leaf.guard, 1, &whole, &index);
+    if (leaf.guard) {
+        leaf.guard = gx_substitute(g, leaf.guard, 1, &whole, &index);
+    }
     memmove(leaf.out + 1, leaf.out, sizeof *leaf.out * (size_t)leaf.out_rank++);
     leaf.out[0] = shard;
     return graph_compute(g, &leaf);

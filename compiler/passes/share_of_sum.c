@@ -222,7 +222,9 @@ bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **re
     *rest = NULL;
     if (sum == part) return true;
     *rest = without_part(l, sum, part);
-    if (!*rest && is_plain_sum(sum)) *rest = log_without_term(l, sum, part);
+    if (!*rest && is_plain_sum(sum)) {
+        *rest = log_without_term(l, sum, part);
+    }
     return *rest != NULL;
 }
 

@@ -96,7 +96,9 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
         rest /= axis;
         cut->kept++;
     }
-    if (tiles < ENOUGH_TILES) cut->length = cut_axis(node, cut->kept, tiles, columns);
+    if (tiles < ENOUGH_TILES) {
+        cut->length = cut_axis(node, cut->kept, tiles, columns);
+    }
     return (cut->kept || cut->length) &&
            node->rank + cut->kept + (cut->length > 0) <= GRAPH_MAX_RANK;
 }
@@ -274,7 +276,9 @@ static const GExpr *parts_of(Graph *g, ComputeSpec first, ComputeSpec last, cons
                              bool has_left, GReducer reducer) {
     first.reducer = last.reducer = reducer;
     const GExpr *left = NULL;
-    if (has_left) left = gx_load(g, graph_compute(g, &last), last.out_rank, at->without, NULL);
+    if (has_left) {
+        left = gx_load(g, graph_compute(g, &last), last.out_rank, at->without, NULL);
+    }
     return gx_load(g, graph_compute(g, &first), first.out_rank, at->with, left);
 }
 

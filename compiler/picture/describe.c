@@ -120,7 +120,9 @@ static void add_views(Arena *arena, const Picture *p, int box, const Way *after,
     const Box *b = &p->boxes.items[box];
     const char *name =
         b->kind == BOX_VIEW ? arena_strndup(arena, b->name, strcspn(b->name, "[")) : NULL;
-    if (name && !holds_name(names->items, names->count, name)) array_push(arena, names, name);
+    if (name && !holds_name(names->items, names->count, name)) {
+        array_push(arena, names, name);
+    }
     for (int i = 0; i < p->arrows.count; i++)
         if (p->arrows.items[i].to == box && p->arrows.items[i].kind == ARROW_VALUE &&
             !passes(&way, p->arrows.items[i].from))
@@ -298,7 +300,9 @@ static void describe_negatives(const LossFacts *f, bool in_batch, bool codes, co
     fprintf(out, "from ");
     for (int i = 0; i < f->memory.count; i++)
         fprintf(out, "%s%s", i ? ", " : "", f->memory.items[i]);
-    if (in_batch) fprintf(out, "%sthe batch", f->memory.count ? ", and from " : "");
+    if (in_batch) {
+        fprintf(out, "%sthe batch", f->memory.count ? ", and from " : "");
+    }
     fprintf(out, "\n");
 }
 
@@ -309,7 +313,9 @@ static void find_candidates(LossFacts *f, const FlowVisit *v) {
     if (!v->scope && v->e->binder_count < 2) return;
     for (int i = 0; i < v->e->binder_count; i++) {
         Candidates c = {v->e->binders[i], v->frame, f, NULL, false};
-        if (v->e->arg_count) ast_walk_expr(v->e->args[0], visit_index, &c);
+        if (v->e->arg_count) {
+            ast_walk_expr(v->e->args[0], visit_index, &c);
+        }
         if (c.memory)
             add_memory(f, c.memory);
         else
@@ -537,7 +543,9 @@ static void describe_counts(Arena *arena, const Picture *p, const LoweredProgram
             const char *name = net ? s->name : s->params[k].name;
             int64_t count = picture_parameters(program, name, NULL);
             const char *how = net && picture_edge_to(p, s) ? ", moved by its edge" : "";
-            if (count >= 0) fprintf(out, "parameters  %s: %lld%s\n", name, (long long)count, how);
+            if (count >= 0) {
+                fprintf(out, "parameters  %s: %lld%s\n", name, (long long)count, how);
+            }
         }
     }
     for (int i = 0; i < program->states.count; i++) {

@@ -55,7 +55,9 @@ static bool has_arrow(const Picture *p, Arrow a) {
 }
 
 static void add_arrow(Drawing *d, Arrow arrow) {
-    if (!has_arrow(d->picture, arrow)) array_push(d->arena, &d->picture->arrows, arrow);
+    if (!has_arrow(d->picture, arrow)) {
+        array_push(d->arena, &d->picture->arrows, arrow);
+    }
 }
 
 static bool same_inputs(const Picture *p, int a, int b) {
@@ -200,7 +202,9 @@ static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int b
 /* ---- statements ------------------------------------------------------------------------------ */
 
 static void draw_loss(void *context, Stmt *s) {
-    if (s->kind == STMT_LOSS) draw_inputs(context, s->value, NULL, 0, ARROW_VALUE);
+    if (s->kind == STMT_LOSS) {
+        draw_inputs(context, s->value, NULL, 0, ARROW_VALUE);
+    }
 }
 
 static int find_box(const Picture *p, BoxKind kind, const char *name) {
@@ -216,7 +220,9 @@ static void draw_memory(void *context, Stmt *s) {
         draw_memory(d, s->body[i]);
     if (s->kind == STMT_QUEUE) {
         int box = find_box(d->picture, BOX_QUEUE, s->name);
-        if (box >= 0 && s->value) draw_inputs(d, s->value, NULL, box, ARROW_PUSH);
+        if (box >= 0 && s->value) {
+            draw_inputs(d, s->value, NULL, box, ARROW_PUSH);
+        }
         for (int i = 0; box >= 0 && i < s->param_count; i++)
             draw_inputs(d, s->params[i].value, NULL, box, ARROW_PUSH);
     }
@@ -325,7 +331,9 @@ static bool find_mirror(const Picture *p, int *mirror) {
     int count = 0;
     for (int i = 0; i < p->boxes.count; i++) {
         mirror[i] = -1;
-        if (p->boxes.items[i].kind == BOX_VIEW && count++ < 2) views[count - 1] = i;
+        if (p->boxes.items[i].kind == BOX_VIEW && count++ < 2) {
+            views[count - 1] = i;
+        }
     }
     if (count != 2) return false;
     for (int i = 0; i < p->boxes.count; i++)

@@ -463,7 +463,9 @@ static void put_number(Tex *t, double value) {
     }
     char *exponent = strchr(text, 'e');
     const int mantissa = (int)(exponent - text);
-    if (mantissa != 1 || *text != '1') text_printf(&t->text, "%.*s \\cdot ", mantissa, text);
+    if (mantissa != 1 || *text != '1') {
+        text_printf(&t->text, "%.*s \\cdot ", mantissa, text);
+    }
     text_printf(&t->text, "10^{%ld}", strtol(exponent + 1, NULL, 10));
 }
 

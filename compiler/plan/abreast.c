@@ -51,7 +51,9 @@ typedef struct Late {
  * are skipped, since a read is early whoever makes it. */
 static VisitStep mark_early(void *context, const GExpr *e) {
     const Late *l = context;
-    if (e->op == G_LOAD && e->tensor->id < l->ids) l->is_read_early[e->tensor->id] = true;
+    if (e->op == G_LOAD && e->tensor->id < l->ids) {
+        l->is_read_early[e->tensor->id] = true;
+    }
     return VISIT_INSIDE;
 }
 
@@ -126,7 +128,9 @@ unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
         l.is_kept[g->outputs.items[i].node->id] = true;
     for (int i = 0; i < g->commits.count; i++) {
         l.is_kept[g->commits.items[i].value->id] = true;
-        if (g->commits.items[i].rows) l.is_kept[g->commits.items[i].rows->id] = true;
+        if (g->commits.items[i].rows) {
+            l.is_kept[g->commits.items[i].rows->id] = true;
+        }
     }
     memcpy(l.lives_on, l.is_kept, l.ids);
     for (int i = g->nodes.count - 1; i >= 0; i--) {
@@ -176,7 +180,9 @@ static bool joins_launch(const KernelList *kernels, const Limits *limits, int fi
 void plan_set_launches(const Graph *g, KernelList *kernels, bool abreast) {
     const int count = kernels->items.count;
     for (int s = 0, first = 0; s < count; s++) {
-        if (s && !(abreast && joins_launch(kernels, limits_of(g), first, s))) first = s;
+        if (s && !(abreast && joins_launch(kernels, limits_of(g), first, s))) {
+            first = s;
+        }
         kernels->items.items[s].first = first;
     }
     for (int s = count - 1; s >= 0; s--) {

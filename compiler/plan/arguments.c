@@ -126,7 +126,9 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
     for (int i = 0; i < axes; i++)
         one_tile &= extents[i] == 1;
     /* An axis of one tile counts as cut too, so that short and long axes share the code. */
-    if (one_tile && a->chunk == 0 && extents[axes] > 1) a->chunk = extents[axes];
+    if (one_tile && a->chunk == 0 && extents[axes] > 1) {
+        a->chunk = extents[axes];
+    }
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         a->loop_of[i] = extents[i] == 1 ? -1 : a->loop_count;
         if (extents[i] > INT32_MAX) return NULL;

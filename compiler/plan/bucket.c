@@ -66,7 +66,9 @@ static void find_filters(Bucket *b, Graph *g) {
     for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] >= 0) continue;
         b->filters[i] = !(expr_index_mask(b->conjuncts.items[i]) & ~known);
-        if (!b->filters[i]) b->rest = gx_and(g, b->rest, b->conjuncts.items[i]);
+        if (!b->filters[i]) {
+            b->rest = gx_and(g, b->rest, b->conjuncts.items[i]);
+        }
     }
 }
 

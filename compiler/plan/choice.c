@@ -333,7 +333,9 @@ int contraction_candidates(const Contraction *of, ContractionChoice *out) {
     out[count++].chunk =
         model.chunk == CHUNK || model.chunk == STRIDED_CHUNK ? 2 * model.chunk : CHUNK;
     out[count] = model;
-    if (2 * model.parts <= longest) out[count++].parts = 2 * model.parts;
+    if (2 * model.parts <= longest) {
+        out[count++].parts = 2 * model.parts;
+    }
     out[count] = model;
     if (model.parts > 1) out[count++].parts = model.parts / 2;
     return count;

@@ -201,7 +201,9 @@ void sweep_share(Graph *g, Sweep *s) {
         expr_map_open(&met);
         expr_visit_rest(&met, w.view.sink->payload ? w.view.sink->pair.weight : n->value, find_map,
                         &w);
-        if (!w.view.sink->payload) expr_visit_rest(&met, n->guard, find_map, &w);
+        if (!w.view.sink->payload) {
+            expr_visit_rest(&met, n->guard, find_map, &w);
+        }
         expr_map_close(&met);
     }
 }

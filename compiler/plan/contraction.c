@@ -33,11 +33,15 @@ static int64_t add_words(Arena *arena, Words *w, const int32_t *words, int64_t c
     if (w->count + count > w->capacity) {
         int64_t capacity = 2 * w->capacity + count + 256;
         int32_t *items = arena_array(arena, int32_t, capacity);
-        if (w->count) memcpy(items, w->items, sizeof *items * (size_t)w->count);
+        if (w->count) {
+            memcpy(items, w->items, sizeof *items * (size_t)w->count);
+        }
         w->items = items;
         w->capacity = capacity;
     }
-    if (count) memcpy(w->items + w->count, words, sizeof *words * (size_t)count);
+    if (count) {
+        memcpy(w->items + w->count, words, sizeof *words * (size_t)count);
+    }
     w->count += count;
     return w->count - count;
 }
@@ -346,7 +350,9 @@ static Cut cut_rows(const Contraction *c, const Walk *m) {
                                             : c->choice.task_rows / cut.inside;
             if (turns < 1) turns = 1;
             cut.turns = divide_up(cut.extent, divide_up(cut.extent, turns));
-            if (cut.inside == 1) cut.turns = round_up(cut.turns, c->rows);
+            if (cut.inside == 1) {
+                cut.turns = round_up(cut.turns, c->rows);
+            }
             return cut;
         }
         cut.inside *= cut.extent;
@@ -417,7 +423,9 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
             r.index[index].count = smaller(step, r.index[index].count - first);
         }
         for (int64_t k = 0; k < walk_size(&z); k++) {
-            if (contraction_goes_by_z(c)) row = k * (c->part_rows / p->z_size) + ahead;
+            if (contraction_goes_by_z(c)) {
+                row = k * (c->part_rows / p->z_size) + ahead;
+            }
             Place at = {r.at_a.constant + z.at_first +
                             (index < 0 ? 0 : first * r.at_a.factor[index]),
                         at_b.constant + z.at_second + (index < 0 ? 0 : first * at_b.factor[index]),

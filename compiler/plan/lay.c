@@ -277,7 +277,9 @@ static bool is_worth_cutting(const Laying *l, int step) {
     for (int i = 0; i < first_output(k); i++) {
         if (!l->in_slabs[plan_buffer(l->p, k->operands[i])]) continue;
         whole += time_of_gather(l, k->operands[i]);
-        if (!reads_own(l, k, k->operands[i])) cut += time_of_gather(l, k->operands[i]);
+        if (!reads_own(l, k, k->operands[i])) {
+            cut += time_of_gather(l, k->operands[i]);
+        }
     }
     for (int i = first_output(k); i < k->operand_count; i++)
         if (l->wanted[plan_buffer(l->p, k->operands[i])]) cut += time_of_gather(l, k->operands[i]);
@@ -335,7 +337,9 @@ static void gather_results(Laying *l) {
         gather_result(l, out->outputs[i].buffer);
     for (int i = 0; i < out->commit_count; i++) {
         gather_result(l, out->commits[i].value);
-        if (out->commits[i].rows >= 0) gather_result(l, out->commits[i].rows);
+        if (out->commits[i].rows >= 0) {
+            gather_result(l, out->commits[i].rows);
+        }
     }
 }
 
@@ -359,7 +363,9 @@ static void mark_rows(Laying *l) {
     for (int i = 0; i < l->p->g->nodes.count; i++) {
         const GNode *n = l->p->g->nodes.items[i];
         const int buffer = plan_buffer(l->p, n);
-        if (l->in_parts[buffer]) l->p->buffers[buffer].slab = graph_bytes(n) / l->shards;
+        if (l->in_parts[buffer]) {
+            l->p->buffers[buffer].slab = graph_bytes(n) / l->shards;
+        }
     }
 }
 

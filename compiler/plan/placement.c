@@ -23,7 +23,9 @@ void life_measure(Plan *p) {
         /* A streamed array is stored by no kernel, and an input may have no reader. */
         if (p->lives[i].first < 0) p->lives[i].bytes = 0;
         /* all inputs are sent before the first step */
-        if (p->buffers[i].place == COUPLET_IN_INPUT) p->lives[i].first = 0;
+        if (p->buffers[i].place == COUPLET_IN_INPUT) {
+            p->lives[i].first = 0;
+        }
     }
     for (int i = 0; i < p->g->outputs.count; i++)
         p->lives[plan_buffer(p, p->g->outputs.items[i].node)].last = steps;

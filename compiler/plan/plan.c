@@ -115,7 +115,9 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
     p->numbers = numbers;
     for (int i = 0; i < count; i++) {
         const ExtraBuffer *extra = i < nodes ? NULL : &p->kernels.extra.items[i - nodes];
-        if (extra) extra->node->id = graph_node_ids(p->g) + (uint32_t)(i - nodes);
+        if (extra) {
+            extra->node->id = graph_node_ids(p->g) + (uint32_t)(i - nodes);
+        }
         const GNode *n = extra ? extra->node : p->g->nodes.items[i];
         CoupletBuffer *b = &p->buffers[i];
         numbers[n->id] = i;
@@ -285,7 +287,9 @@ static void make_steps(Plan *p, const PlanTarget *target) {
         s->label = kernel_label(p->arena, k);
         s->flops = step_work(k);
         int64_t scratch = kernel_scratch(k, target);
-        if (scratch > p->out->scratch_bytes) p->out->scratch_bytes = scratch;
+        if (scratch > p->out->scratch_bytes) {
+            p->out->scratch_bytes = scratch;
+        }
     }
     p->out->steps = p->steps = steps;
     p->out->step_count = count;

@@ -23,7 +23,9 @@ static void print_buffer(const Plan *p, int number, FILE *out) {
     case COUPLET_IN_ARENA:
         break;
     }
-    if (node && b->place == COUPLET_IN_ARENA) fprintf(out, "%%%u ", node->id);
+    if (node && b->place == COUPLET_IN_ARENA) {
+        fprintf(out, "%%%u ", node->id);
+    }
     fprintf(out, "@%lld+%lld", (long long)b->offset, (long long)p->lives[number].bytes);
 }
 
@@ -48,7 +50,9 @@ void plan_print(const Plan *p, FILE *out) {
             (long long)p->out->arena_bytes, (long long)p->out->scratch_bytes);
     for (int i = 0; i < p->out->step_count; i++) {
         const CoupletStep *s = &p->out->steps[i];
-        if (s->abreast > 1) fprintf(out, "launch of steps %d to %d\n", i, i + s->abreast - 1);
+        if (s->abreast > 1) {
+            fprintf(out, "launch of steps %d to %d\n", i, i + s->abreast - 1);
+        }
         print_exchanges(p, i, out);
         fprintf(out, "step %d: %s, %lld tiles%s:", i, s->label, (long long)s->tiles,
                 s->is_cut ? ", cut" : "");

@@ -37,7 +37,9 @@ static VisitStep collect_operands(void *context, const GExpr *e) {
     Collect *c = context;
     if (!c->fits) return VISIT_END;
     c->draws |= e->op == G_RANDOM;
-    if (e->op == G_LOAD && !(c->sweeps && e->tensor->streamed)) add_operand(c, e->tensor);
+    if (e->op == G_LOAD && !(c->sweeps && e->tensor->streamed)) {
+        add_operand(c, e->tensor);
+    }
     return VISIT_INSIDE;
 }
 
@@ -210,7 +212,9 @@ static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *k
         *tables = s->tables;
         if (s->b == from) packed = s->packed;
     }
-    if (!*tables) *tables = extra_table(arena, kernels, c->tables, c->table_count, c->node);
+    if (!*tables) {
+        *tables = extra_table(arena, kernels, c->tables, c->table_count, c->node);
+    }
     if (!packed && c->packed) {
         GNode *made = extra_node(arena, kernels, GT_REAL, contraction_pack_count(c), c->node);
         push_kernel(arena, kernels, KERNEL_PACK, g, c, contraction_pack_tiles(c), 3,
@@ -506,7 +510,9 @@ static Span span_of(const Graph *g, int at) {
     Span span = {.source = NULL};
     for (; at >= 0 && !span.source; at--) {
         span = g->nodes.items[at]->span;
-        if (!span.source) expr_visit_node(g->nodes.items[at], find_span, &span);
+        if (!span.source) {
+            expr_visit_node(g->nodes.items[at], find_span, &span);
+        }
     }
     return span;
 }

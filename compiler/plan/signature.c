@@ -244,7 +244,9 @@ static void sign_node(Signing *s, Hash *h, const GNode *n) {
         sign_loops(h, kernel_arguments(s->kernel), n, &s->kernel->graph->settings);
     else
         sign_shape(h, n);
-    if (s->kernel->kind == KERNEL_COMPUTE && n == s->kernel->node) sign_chunk(h, s->kernel);
+    if (s->kernel->kind == KERNEL_COMPUTE && n == s->kernel->node) {
+        sign_chunk(h, s->kernel);
+    }
     const GExpr *parts[3] = {n->value, n->guard, n->active};
     for (int i = 0; i < 3; i++) {
         Hash part = sign_expr(s, parts[i]);

@@ -65,7 +65,9 @@ static bool has_source(const Sweep *s, const SweepSource *source) {
 static int gather_sources(Graph *g, const PairSink *sink, bool by_column, SweepSource *out) {
     for (int i = 0; i < sink->source_count; i++) {
         out[i] = source_of(g, sink->sources[i], sink->swapped[i] != by_column);
-        if (out[i].symmetric) out[i] = source_of(g, sink->sources[i], false);
+        if (out[i].symmetric) {
+            out[i] = source_of(g, sink->sources[i], false);
+        }
     }
     return sink->source_count;
 }
@@ -96,7 +98,9 @@ static bool fits_registers(const Sweep *s, const PairSink *sink) {
     int64_t floats = 0;
     for (int i = 0; i < s->sink_count; i++)
         floats += round_up(s->sinks[i].payload, SWEEP_CHUNK_UNIT);
-    if (sink->payload >= 0) floats += round_up(sink->node->shape[sink->payload], SWEEP_CHUNK_UNIT);
+    if (sink->payload >= 0) {
+        floats += round_up(sink->node->shape[sink->payload], SWEEP_CHUNK_UNIT);
+    }
     return s->sink_count == 0 || floats <= SWEEP_CHUNK;
 }
 

@@ -106,7 +106,9 @@ static double rounded(Reference *run, double value) {
 
 static double to_int(Point *p, double value) {
     int32_t whole;
-    if (!gx_to_int(value, &whole)) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+    if (!gx_to_int(value, &whole)) {
+        fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+    }
     return whole;
 }
 
@@ -406,7 +408,9 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
         const bool is_wide = n->type == GT_INT && isfinite(out[at - 1]) &&
                              (out[at - 1] < INT32_MIN || out[at - 1] > INT32_MAX);
         /* an extremum without terms is infinite, and is not read */
-        if (is_wide) fault(&p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+        if (is_wide) {
+            fault(&p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+        }
     } while (advance(p.index, n->shape, n->rank));
 }
 
@@ -430,7 +434,9 @@ static void run_topk(Reference *run, const GNode *n, double *out) {
             for (int64_t j = 0; j < length; j++) {
                 double value = worth(s[j]);
                 bool after = value < last || (value == last && j > last_at);
-                if (after && value > -INFINITY && (best < 0 || value > worth(s[best]))) best = j;
+                if (after && value > -INFINITY && (best < 0 || value > worth(s[best]))) {
+                    best = j;
+                }
             }
             if (best < 0) {
                 fault(&p, "topk asks for more entries than there are candidates");
@@ -480,7 +486,9 @@ static void run_node(Reference *run, const GNode *n, ReferenceSource source, voi
     run->values[n->id] = out;
     run->owned[n->id] = true;
     if (!out) {
-        if (!run->fault[0]) snprintf(run->fault, sizeof run->fault, "out of memory");
+        if (!run->fault[0]) {
+            snprintf(run->fault, sizeof run->fault, "out of memory");
+        }
         return;
     }
     if (n->kind == GN_COMPUTE)
@@ -569,7 +577,9 @@ Reference *reference_rerun(const Reference *base, const GNode *changed, const do
         const GNode *n = run->g->nodes.items[i];
         run->values[n->id] = n == changed ? (double *)(uintptr_t)values : base->values[n->id];
         reached[n->id] = n == changed || is_reached(n, reached);
-        if (n != changed && reached[n->id]) run_node(run, n, NULL, NULL);
+        if (n != changed && reached[n->id]) {
+            run_node(run, n, NULL, NULL);
+        }
     }
     free(reached);
     return run;

@@ -32,7 +32,9 @@ static double frame_points(const SheetColumn *of, const void *cell, double middl
         }
     for (int axis = 0; axis < 3; axis++) {
         middle[axis] = isfinite(low[axis]) ? (low[axis] + high[axis]) / 2 : 0;
-        if (isfinite(low[axis])) size += (high[axis] - low[axis]) * (high[axis] - low[axis]);
+        if (isfinite(low[axis])) {
+            size += (high[axis] - low[axis]) * (high[axis] - low[axis]);
+        }
     }
     return size > 0 ? sqrt(size) / 2 : 1;
 }
@@ -58,7 +60,9 @@ static int64_t take_points(const SheetColumn *of, const void *cell, Point *point
         double p[3];
         for (int axis = 0; axis < 3; axis++)
             p[axis] = (column_value(of, cell, 3 * i + axis) - middle[axis]) / size;
-        if (isfinite(p[0]) && isfinite(p[1]) && isfinite(p[2])) points[count++] = turn(p);
+        if (isfinite(p[0]) && isfinite(p[1]) && isfinite(p[2])) {
+            points[count++] = turn(p);
+        }
     }
     return count;
 }

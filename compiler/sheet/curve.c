@@ -112,5 +112,7 @@ void draw_curve(cairo_t *cairo, const Column *c, const void *cell, double x, dou
         draw_set_shade(cairo, lines > 1 ? 0.85 * (double)i / (double)(lines - 1) : 0.3);
         draw_line(cairo, c, cell, i * count, count, x, y, height);
     }
-    if (with_spectrogram) draw_spectrogram(cairo, c, cell, count, x, y + height + 4, (int)height);
+    if (with_spectrogram) {
+        draw_spectrogram(cairo, c, cell, count, x, y + height + 4, (int)height);
+    }
 }

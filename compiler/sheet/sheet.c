@@ -196,7 +196,9 @@ static cairo_status_t write_drawing(const Drawing *d, const char *path, FILE *fi
     if (status == CAIRO_STATUS_SUCCESS && ends_with(path, ".png"))
         status = cairo_surface_write_to_png_stream(surface, write_bytes, file);
     cairo_surface_finish(surface);
-    if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
+    if (status == CAIRO_STATUS_SUCCESS) {
+        status = cairo_surface_status(surface);
+    }
     cairo_surface_destroy(surface);
     return status;
 }

@@ -30,7 +30,9 @@ static GNode *slice(Chunk *c, Part *p, int64_t number) {
     for (int i = 0; i < p->node->rank; i++) {
         at[i] = spec.out[i] =
             graph_fresh_index(g, i == p->index ? block_size(p) : p->node->shape[i]);
-        if (i == p->index) at[i] = gx2(g, G_ADD, at[i], gx_int(g, number * block_size(p)));
+        if (i == p->index) {
+            at[i] = gx2(g, G_ADD, at[i], gx_int(g, number * block_size(p)));
+        }
     }
     spec.value = gx_load(g, p->now, p->node->rank, at, NULL);
     return (*of)[number] = graph_compute(g, &spec);
@@ -176,7 +178,9 @@ static void mark_loop(Chunk *c, bool second, int64_t chunk) {
         if (p->is_after != second) continue;
         for (int64_t number = chunk; p->is_cut && number < p->blocks; number += c->chunks)
             array_push(c->g->arena, &c->order, p->made[number]);
-        if (p->form == FORM_SUM) array_push(c->g->arena, &c->order, p->sums[chunk]);
+        if (p->form == FORM_SUM) {
+            array_push(c->g->arena, &c->order, p->sums[chunk]);
+        }
     }
 }
 

@@ -37,7 +37,9 @@ static void survey_nodes(Chunk *c) {
         part_of(c, g->outputs.items[i].node)->is_kept = true;
     for (int i = 0; i < g->commits.count; i++) {
         part_of(c, g->commits.items[i].value)->is_kept = true;
-        if (g->commits.items[i].rows) part_of(c, g->commits.items[i].rows)->is_kept = true;
+        if (g->commits.items[i].rows) {
+            part_of(c, g->commits.items[i].rows)->is_kept = true;
+        }
     }
 }
 
@@ -130,7 +132,9 @@ static int64_t largest_operand(const Chunk *c, const Part *p) {
     int64_t most = 0;
     for (int i = 0; i < p->operands.count; i++) {
         const Part *o = &c->parts[p->operands.items[i]];
-        if (o->depends && graph_bytes(o->node) > most) most = graph_bytes(o->node);
+        if (o->depends && graph_bytes(o->node) > most) {
+            most = graph_bytes(o->node);
+        }
     }
     return most;
 }
@@ -154,7 +158,9 @@ static bool find_samples(Chunk *c, Part *p) {
         int count = 0;
         for (int i = 0; i < p->users.count; i++) {
             const Part *u = &c->parts[p->users.items[i]];
-            if (in_second_loop(u)) count = add_counts(u, p->node->shape[p->index], counts, count);
+            if (in_second_loop(u)) {
+                count = add_counts(u, p->node->shape[p->index], counts, count);
+            }
         }
         for (int i = 0; i < count; i++) {
             p->blocks = counts[i];
@@ -210,7 +216,9 @@ static const Part *mixer(const Chunk *c, const Part *reader) {
         const Part *next = NULL;
         for (int i = 0; i < reader->operands.count && !next; i++) {
             const Part *o = &c->parts[reader->operands.items[i]];
-            if (o->form == FORM_SUM || (o->depends && o->form != FORM_BLOCKS)) next = o;
+            if (o->form == FORM_SUM || (o->depends && o->form != FORM_BLOCKS)) {
+                next = o;
+            }
         }
         if (!next) return reader;
         reader = next;

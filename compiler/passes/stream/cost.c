@@ -37,7 +37,9 @@ typedef struct Collect {
 
 static VisitStep collect_reads(void *context, const GExpr *e) {
     const Collect *c = context;
-    if (e->op == G_LOAD) array_push(c->arena, &c->operands->items, e->tensor);
+    if (e->op == G_LOAD) {
+        array_push(c->arena, &c->operands->items, e->tensor);
+    }
     return VISIT_INSIDE;
 }
 
@@ -76,14 +78,18 @@ static Users users_of(const Stream *s, const Operands *operands, int root) {
         for (int k = 0; k < operands[i].items.count; k++) {
             const GNode *read = operands[i].items.items[k];
             roots |= s->made_of[read->id];
-            if (levels[read->id] > levels[n->id]) levels[n->id] = levels[read->id];
+            if (levels[read->id] > levels[n->id]) {
+                levels[n->id] = levels[read->id];
+            }
         }
         if (s->use[n->id] <= USE_ELEMENT || !(roots & (uint64_t)1 << root)) continue;
         if (s->use[n->id] == USE_ROWS) {
             users.rows++;
             continue;
         }
-        if (++levels[n->id] > users.passes) users.passes = levels[n->id];
+        if (++levels[n->id] > users.passes) {
+            users.passes = levels[n->id];
+        }
         if (s->use[n->id] == USE_WEIGHTS)
             users.sums++;
         else

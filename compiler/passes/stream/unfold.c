@@ -58,7 +58,9 @@ static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
         places.out[i] = graph_fresh_index(g, graph_index_extent(g, free[i]));
     for (int i = 0; i < 2; i++)
         at[i] = gx_substitute(g, load->args[i], count, free, places.out);
-    if (fits) places.guard = gx_substitute(g, fits, count, free, places.out);
+    if (fits) {
+        places.guard = gx_substitute(g, fits, count, free, places.out);
+    }
     places.reducer = GR_SUM;
     places.out_rank = count;
     places.red_rank = 1;
@@ -217,7 +219,9 @@ static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
     Factors f = {0};
     factors_split(g, spec->value, is_of_weight, payload, &f);
     const GExpr *weight = f.taken ? f.taken : gx_real(g, 1);
-    if (spec->guard) weight = gx_select(g, spec->guard, weight, gx_real(g, 0));
+    if (spec->guard) {
+        weight = gx_select(g, spec->guard, weight, gx_real(g, 0));
+    }
     weight = tidy(g, weight, own, other, false, spec->span);
     spec->guard = NULL;
     spec->value = gx2(g, G_MUL, weight, stored_rows(g, f.rest, other, payload, spec->span));

@@ -137,12 +137,16 @@ static int index_along(const Unstack *u, const GNode *n) {
 static void hold(Graph *g, ComputeSpec *spec, const GExpr *index, int64_t number) {
     const GExpr *value = gx_int(g, number);
     spec->value = gx_substitute(g, spec->value, 1, &index, &value);
-    if (spec->guard) spec->guard = gx_substitute(g, spec->guard, 1, &index, &value);
+    if (spec->guard) {
+        spec->guard = gx_substitute(g, spec->guard, 1, &index, &value);
+    }
 }
 
 static void redirect_all(Unstack *u, ComputeSpec *spec) {
     spec->value = gx_rewrite(u->g, spec->value, redirect, u);
-    if (spec->guard) spec->guard = gx_rewrite(u->g, spec->guard, redirect, u);
+    if (spec->guard) {
+        spec->guard = gx_rewrite(u->g, spec->guard, redirect, u);
+    }
 }
 
 /* The parts one behind the other, for who reads them in another way. */

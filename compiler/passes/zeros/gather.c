@@ -53,7 +53,9 @@ static const GExpr *weights(Gather *a, GNode *amount, Span span) {
     if (!a->of.taken) return read;
     ComputeSpec w = {.out_rank = a->own_count, .span = span};
     const GExpr *value = gx2(g, G_MUL, read, at_key(a, a->of.taken));
-    if (a->inside) value = gx_select(g, a->inside, value, gx_real(g, 0));
+    if (a->inside) {
+        value = gx_select(g, a->inside, value, gx_real(g, 0));
+    }
     for (int i = 0; i < a->own_count; i++)
         w.out[i] = graph_fresh_index(g, graph_index_extent(g, a->own[i]));
     w.value = gx_substitute(g, value, a->own_count, a->own, w.out);
@@ -75,7 +77,9 @@ GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term) {
     a.own[a.own_count++] = place;
     a.key = gx_substitute(g, s->key, a.own_count, from, a.own);
     a.inside = gx_inside(g, a.key, graph_index_extent(g, a.x));
-    if (term->coefficient) factors_split(g, term->coefficient, is_weight, &a, &a.of);
+    if (term->coefficient) {
+        factors_split(g, term->coefficient, is_weight, &a, &a.of);
+    }
     const GExpr *weight = weights(&a, s->amount, sum->span);
     int at = 0;
     while (at < spec.red_rank && spec.red[at] != a.x)

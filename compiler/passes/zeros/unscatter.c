@@ -210,7 +210,9 @@ static Linear scaled_form(Places *p, Linear l, const GExpr *factor, bool divides
 
 static Linear sum_of_forms(Places *p, const Linear *a, const Linear *b) {
     Linear l = *a;
-    if (b->rest) l.rest = l.rest ? gx2(p->g, G_ADD, l.rest, b->rest) : b->rest;
+    if (b->rest) {
+        l.rest = l.rest ? gx2(p->g, G_ADD, l.rest, b->rest) : b->rest;
+    }
     append_terms(p, &l, b);
     return l;
 }
@@ -225,7 +227,9 @@ static Linear chosen_form(Places *p, const GExpr *condition, Linear a, Linear b)
         b.terms[i].coefficient =
             gx_select(g, condition, gx_real(g, 0),
                       b.terms[i].coefficient ? b.terms[i].coefficient : gx_real(g, 1));
-    if (a.rest || b.rest) a.rest = gx_select(g, condition, or_zero(g, a.rest), or_zero(g, b.rest));
+    if (a.rest || b.rest) {
+        a.rest = gx_select(g, condition, or_zero(g, a.rest), or_zero(g, b.rest));
+    }
     append_terms(p, &a, &b);
     return a;
 }
@@ -325,7 +329,9 @@ static void look_at_node(Places *p, const GNode *n) {
 }
 
 static void keep_whole(Places *p, const GNode *n) {
-    if (n && p->carriers[n->id]) refuse_scatters(p, p->carriers[n->id]->scatters);
+    if (n && p->carriers[n->id]) {
+        refuse_scatters(p, p->carriers[n->id]->scatters);
+    }
 }
 
 static int refused_count(const Places *p) {
@@ -368,7 +374,9 @@ static GNode *take_apart(Places *p, ComputeSpec *spec, const Linear *form) {
         all.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
     spec->guard = plain(p, spec->guard);
     spec->value = form->rest;
-    if (form->rest) all.value = gx_load(g, graph_compute(g, spec), spec->out_rank, all.out, NULL);
+    if (form->rest) {
+        all.value = gx_load(g, graph_compute(g, spec), spec->out_rank, all.out, NULL);
+    }
     for (int i = 0; i < form->count; i++) {
         const GExpr *term =
             gx_load(g, gather_term(g, spec, &form->terms[i]), spec->out_rank, all.out, NULL);

@@ -37,7 +37,9 @@ static const GExpr *without(Graph *g, const Conjuncts *c, int number) {
 
 static void replace(Graph *g, ComputeSpec *spec, const GExpr *index, const GExpr *by) {
     spec->value = gx_substitute(g, spec->value, 1, &index, &by);
-    if (spec->guard) spec->guard = gx_substitute(g, spec->guard, 1, &index, &by);
+    if (spec->guard) {
+        spec->guard = gx_substitute(g, spec->guard, 1, &index, &by);
+    }
 }
 
 static const GExpr *zero_of_type(Graph *g, GType type) {
