@@ -35,7 +35,9 @@ int64_t couplet_arena_place(CoupletSpan *spans, int count, CoupletSpan **placed)
         for (; at > 0 && placed[at - 1]->offset > span->offset; at--)
             placed[at] = placed[at - 1];
         placed[at] = span;
-        if (span->offset + span->bytes > bytes) bytes = span->offset + span->bytes;
+        if (span->offset + span->bytes > bytes) {
+            bytes = span->offset + span->bytes;
+        }
     }
     return bytes;
 }

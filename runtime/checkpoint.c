@@ -402,7 +402,9 @@ static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *fi
     if (good && !send_states(s, file)) good = fail_device(s, error, error_bytes);
     if (good && !take_codes(s, file)) good = out_of_memory(error, error_bytes);
     couplet_tensors_free(file);
-    if (good) memcpy(s->named, named, (size_t)s->program->loss_count * sizeof *named);
+    if (good) {
+        memcpy(s->named, named, (size_t)s->program->loss_count * sizeof *named);
+    }
     free(named);
     if (!good) return false;
     s->step = found.step;

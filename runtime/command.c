@@ -299,7 +299,9 @@ static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper
         CoupletHyper *h = &hypers[i];
         bool same_text =
             strcmp(h->name, recorded->name) == 0 && strcmp(h->written, recorded->written) == 0;
-        if (same_text && !h->is_static && !is_set(c, h->name)) h->value = recorded->value;
+        if (same_text && !h->is_static && !is_set(c, h->name)) {
+            h->value = recorded->value;
+        }
     }
 }
 
@@ -330,7 +332,9 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
 static void begin_loading(CommandLine *c, CoupletProgress *progress) {
     c->train.loading.threads = c->train.threads;
     c->train.loading.stop = c->train.stop;
-    if (!c->train.quiet) couplet_progress_begin(progress, stderr, NULL, &c->train.loading);
+    if (!c->train.quiet) {
+        couplet_progress_begin(progress, stderr, NULL, &c->train.loading);
+    }
 }
 
 /* Does the work in the folder, which is held. */

@@ -45,7 +45,9 @@ static int taken_before(CoupletCores *cores, int number, int core) {
 static cpu_set_t without(CoupletCores *cores, int from, int to, int itself, cpu_set_t set) {
     for (int i = from; i < to; i++) {
         int core = couplet_cores_last(cores, i);
-        if (i != itself && core >= 0 && core < CPU_SETSIZE) CPU_CLR(core, &set);
+        if (i != itself && core >= 0 && core < CPU_SETSIZE) {
+            CPU_CLR(core, &set);
+        }
     }
     return set;
 }

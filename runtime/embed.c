@@ -55,7 +55,9 @@ static bool refuse_shape(const char *path, const CoupletNpy *array, const Couple
     couplet_shape_text(sample->rank - 1, sample->shape + 1, ", ", wanted);
     const bool one = sample->rank >= 3 && sample->shape[1] == 1;
     const bool many = sample->rank > 1;
-    if (one) couplet_shape_text(sample->rank - 2, sample->shape + 2, ", ", flat);
+    if (one) {
+        couplet_shape_text(sample->rank - 2, sample->shape + 2, ", ", flat);
+    }
     return fail(error, error_bytes,
                 "%s: its shape is (%s), and (count%s%s)%s%s%s is expected: the samples, and the "
                 "shape of one",
@@ -233,7 +235,9 @@ static bool open_rows(const CoupletSession *s, const CoupletEmbedding *what, Cou
     Place place = {.settings = NULL};
     CoupletRequest request;
     const CoupletProgram *program = s->program;
-    if (program->origin) couplet_reader_modules_at(program->origin->modules);
+    if (program->origin) {
+        couplet_reader_modules_at(program->origin->modules);
+    }
     const bool good = make_request(s, what, &place, &request, error, error_bytes) &&
                       open_claimed(s, &request, &place, out, error, error_bytes) &&
                       has_fields(program->features[0], out, error, error_bytes) &&

@@ -270,7 +270,9 @@ static bool run_block(CoupletSession *session, CoupletSources *sources,
                       .error_bytes = error_bytes};
             good = act(&w);
         }
-        if (!couplet_undo_put_back(&undo) && good) good = fail_states(session, error, error_bytes);
+        if (!couplet_undo_put_back(&undo) && good) {
+            good = fail_states(session, error, error_bytes);
+        }
     }
     couplet_undo_end(&undo);
     return good;

@@ -130,7 +130,9 @@ static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
     else if (is_of_clusters(e)) {
         const char *what = is_method(e, "nmi") ? "NMI" : is_method(e, "ari") ? "ARI" : "accuracy";
         const int at = snprintf(out, NAME_BYTES, "%s of clusters", what);
-        if (e->clusters > 0) snprintf(out + at, (size_t)(NAME_BYTES - at), " (%.0f)", e->clusters);
+        if (e->clusters > 0) {
+            snprintf(out + at, (size_t)(NAME_BYTES - at), " (%.0f)", e->clusters);
+        }
     } else if (is_method(e, "few_shot"))
         snprintf(out, NAME_BYTES, "%.0f-way %.0f-shot", e->ways, e->shots);
     else
@@ -369,7 +371,9 @@ static float *feature_rows(CoupletSession *s, const CoupletEval *eval, const Cou
     *width = raw ? raw_width(plan) : couplet_session_width(s, eval->features);
     float *values =
         rows && *width > 0 ? malloc((size_t)(data->count * *width) * sizeof *values) : NULL;
-    if (!values) snprintf(error, error_bytes, "out of memory for the features of %s", data->name);
+    if (!values) {
+        snprintf(error, error_bytes, "out of memory for the features of %s", data->name);
+    }
     bool good = values && couplet_samples_of(plan, data, rows, &samples, error, error_bytes);
     if (good && raw)
         take_raw(plan, &samples, values);

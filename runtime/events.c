@@ -58,7 +58,9 @@ static bool write_record(CoupletEvents *e, const CoupletMessage *event, char *er
     bool good = !event->is_short;
     if (good) {
         couplet_message_little(&record, event->length, 8);
-        if (!record.is_short) couplet_message_little(&record, masked(record.bytes, 8), 4);
+        if (!record.is_short) {
+            couplet_message_little(&record, masked(record.bytes, 8), 4);
+        }
         good = !record.is_short && fwrite(record.bytes, 1, record.length, e->file) == record.length;
         record.length = 0;
         couplet_message_little(&record, masked(event->bytes, event->length), 4);
@@ -178,7 +180,9 @@ CoupletEvents *couplet_events_open(const char *folder, int64_t step, const char 
                                    size_t error_bytes) {
     CoupletEvents *e = calloc(1, sizeof *e);
     char name[80];
-    if (!e) snprintf(error, error_bytes, "out of memory for an event file");
+    if (!e) {
+        snprintf(error, error_bytes, "out of memory for an event file");
+    }
     snprintf(name, sizeof name, COUPLET_EVENTS_BEGIN "%010" PRId64 COUPLET_EVENTS_END, step);
     if (!e || !couplet_path_join(folder, name, e->path, error, error_bytes)) {
         free(e);

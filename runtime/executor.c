@@ -24,7 +24,9 @@ static int64_t staging_bytes(const CoupletPlan *plan) {
     int64_t bytes = 0;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletBuffer *value = &plan->buffers[plan->commits[i].value];
-        if (value->place == COUPLET_IN_STATE) bytes += couplet_buffer_bytes(value);
+        if (value->place == COUPLET_IN_STATE) {
+            bytes += couplet_buffer_bytes(value);
+        }
     }
     return bytes;
 }
@@ -157,9 +159,13 @@ CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads) {
 static void release_places(CoupletRun *run) {
     CoupletDevice *d = run->device;
     for (int i = 0; run->feeds && i < run->plan->input_count; i++) {
-        if (run->feeds[i].numbers) d->calls->release(d, run->feeds[i].numbers);
+        if (run->feeds[i].numbers) {
+            d->calls->release(d, run->feeds[i].numbers);
+        }
         /* the memory is the caller's */
-        if (run->feeds[i].kind == FEED_RESIDENT) run->places[run->plan->inputs[i].buffer] = NULL;
+        if (run->feeds[i].kind == FEED_RESIDENT) {
+            run->places[run->plan->inputs[i].buffer] = NULL;
+        }
     }
     for (int i = 0; i < run->plan->buffer_count; i++) {
         const CoupletBuffer *b = &run->plan->buffers[i];
@@ -204,7 +210,9 @@ const void *couplet_run_on_host(const CoupletRun *run, int number) {
     if (b->place == COUPLET_IN_INPUT && run->feeds[b->slot].kind == FEED_ARRAY)
         return run->inputs[b->slot];
     int64_t bytes = couplet_buffer_bytes(&run->plan->buffers[number]);
-    if (!run->copies[number]) run->copies[number] = malloc((size_t)bytes + 1);
+    if (!run->copies[number]) {
+        run->copies[number] = malloc((size_t)bytes + 1);
+    }
     if (!run->copies[number])
         couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1,
                             "out of memory for a result of %.1f MB on the host",
@@ -368,7 +376,9 @@ static bool is_lasting(CoupletFaultKind kind) {
 
 static bool fail_group(CoupletRun *run) {
     CoupletDevice *d = run->device;
-    if (!*d->group->fault) couplet_group_fail(d->group, d->fault.sentence);
+    if (!*d->group->fault) {
+        couplet_group_fail(d->group, d->fault.sentence);
+    }
     couplet_device_clear(d);
     return couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1, "%s", d->group->fault);
 }
@@ -398,7 +408,9 @@ static bool place_again(CoupletRun *run, bool whole) {
     run->arena = NULL;
     couplet_part_free(run->part);
     run->part = whole ? NULL : couplet_part_new(run->plan, d->group->ranks, d->group->rank);
-    if (whole || run->part) run->arena = d->calls->allocate(d, arena_bytes(run));
+    if (whole || run->part) {
+        run->arena = d->calls->allocate(d, arena_bytes(run));
+    }
     for (int i = 0; run->arena && i < run->plan->buffer_count; i++)
         if (is_part(d, &run->plan->buffers[i])) place_buffer(run, i);
     return run->arena ||

@@ -142,7 +142,9 @@ static int next_that_leads_to(const Trace *t, int step, CoupletHealth bad, int a
         first = i;
         for (int k = 0; k < plan->steps[i].buffer_count - plan->steps[i].output_count; k++) {
             const int maker = maker_of(plan, plan->steps[i].buffers[k], i);
-            if (maker >= 0 && t->health[maker] >= (unsigned char)bad) reached[maker] = true;
+            if (maker >= 0 && t->health[maker] >= (unsigned char)bad) {
+                reached[maker] = true;
+            }
         }
     }
     free(reached);

@@ -207,7 +207,9 @@ bool couplet_finetune(CoupletSession *s, const CoupletEval *e, const CoupletFine
                     : fail_on_device(&t);
     if (good) {
         good = open_tuning(&t) && train_epochs(&t) && tell_queries(&t, percent);
-        if (!couplet_undo_put_back(&undo) && good) good = fail_on_device(&t);
+        if (!couplet_undo_put_back(&undo) && good) {
+            good = fail_on_device(&t);
+        }
         close_tuning(&t);
     }
     couplet_undo_end(&undo);

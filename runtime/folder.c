@@ -257,7 +257,9 @@ static long last_number(const char *name, bool of_runs) {
         long number = entry_number(entry->d_name, name);
         if (number <= last) continue;
         int length = snprintf(path, sizeof path, "runs/%s", entry->d_name);
-        if (!of_runs || (length < (int)sizeof path && holds_run(path))) last = number;
+        if (!of_runs || (length < (int)sizeof path && holds_run(path))) {
+            last = number;
+        }
     }
     if (runs) closedir(runs);
     return last;

@@ -183,7 +183,9 @@ static void check_parts(Search *s, int number, const Condition *c, Check check) 
 static void check_read(Search *s, int number, const Condition *c) {
     const Expr *e = &s->point.formula->exprs[number];
     double value;
-    if (e->op == COUPLET_OP_LOAD && can_leave(e)) check_load(s, number, c);
+    if (e->op == COUPLET_OP_LOAD && can_leave(e)) {
+        check_load(s, number, c);
+    }
     if (e->op == COUPLET_OP_TO_INT && find_bad(s, e->args[0], c, is_no_int, &value))
         report_real(s, number);
 }
@@ -217,7 +219,9 @@ static void check_whole(Search *s, int number, const Condition *c) {
         !e->is_real && (adds || e->op == COUPLET_OP_MUL || e->op == COUPLET_OP_NEG);
     if (divides && find_bad(s, e->args[1], c, is_zero, &value))
         report_wrapped(s, e->args[1], value);
-    if (computes && find_bad(s, number, c, is_no_whole, &value)) report_wrapped(s, number, value);
+    if (computes && find_bad(s, number, c, is_no_whole, &value)) {
+        report_wrapped(s, number, value);
+    }
 }
 
 static void check_empty(Search *s) {

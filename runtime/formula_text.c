@@ -182,7 +182,9 @@ void couplet_formula_set_place(const Work *w, int number, CoupletFinding *out) {
     while (in_library(w, &w->places[user]) && w->places[user].call >= 0)
         user = w->places[user].call;
     write_place(w, &w->places[user], out->place, sizeof out->place);
-    if (user != number) write_place(w, &w->places[number], out->inner, sizeof out->inner);
+    if (user != number) {
+        write_place(w, &w->places[number], out->inner, sizeof out->inner);
+    }
 }
 
 Text couplet_formula_begin_finding(CoupletFinding *out, CoupletFaultKind kind) {

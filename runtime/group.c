@@ -71,7 +71,9 @@ bool couplet_group_fail(CoupletGroup *g, const char *sentence) {
     char who[160];
     const int code = code_length(sentence);
     if (!g->inside) {
-        if (!*g->fault) snprintf(g->fault, sizeof g->fault, "%s", sentence);
+        if (!*g->fault) {
+            snprintf(g->fault, sizeof g->fault, "%s", sentence);
+        }
         return false;
     }
     couplet_group_rank_text(g, g->rank, who, sizeof who);
@@ -241,7 +243,9 @@ static uint64_t machine_number(const char *host) {
         if (!fgets(boot, sizeof boot, file)) *boot = 0;
         fclose(file);
     }
-    if (stat("/proc/self/ns/pid", &processes) != 0) processes.st_ino = 0;
+    if (stat("/proc/self/ns/pid", &processes) != 0) {
+        processes.st_ino = 0;
+    }
     uint64_t hash = couplet_hash(COUPLET_HASH_START, host, strlen(host));
     hash = couplet_hash(hash, boot, strlen(boot));
     return couplet_hash(hash, &processes.st_ino, sizeof processes.st_ino);
@@ -262,7 +266,9 @@ static bool meet(CoupletGroup *g, char *error, size_t error_bytes) {
     int64_t *first = malloc(((size_t)g->ranks + 1) * sizeof *first);
     CoupletRankName *names = calloc((size_t)g->ranks, sizeof *names);
     bool good = first && names;
-    if (!good) snprintf(error, error_bytes, "out of memory for %d ranks", g->ranks);
+    if (!good) {
+        snprintf(error, error_bytes, "out of memory for %d ranks", g->ranks);
+    }
     if (good) {
         name_self(g, &names[g->rank]);
         for (int r = 0; r <= g->ranks; r++)

@@ -221,7 +221,9 @@ static bool start_any_order(CoupletSum *s, float *parts) {
 bool couplet_group_sum_start(CoupletSum *s, int tag, float *parts, float *sum) {
     if (!s->group->inside) {
         add_leaves(parts, s->count, s->shards);
-        if (sum != parts) memcpy(sum, parts, (size_t)s->count * sizeof *sum);
+        if (sum != parts) {
+            memcpy(sum, parts, (size_t)s->count * sizeof *sum);
+        }
         return true;
     }
     s->tag = tag;

@@ -40,7 +40,9 @@ static void compare_groupings(const Table *t, CoupletAgreement *out) {
     for (int64_t g = 0; g < t->clusters; g++)
         for (int64_t c = 0; c < t->classes; c++) {
             const double n = t->at[g * t->classes + c];
-            if (n > 0) shared += n / t->all * log(n * t->all / (t->rows[g] * t->columns[c]));
+            if (n > 0) {
+                shared += n / t->all * log(n * t->all / (t->rows[g] * t->columns[c]));
+            }
             together += pairs(n);
         }
     for (int64_t g = 0; g < t->clusters; g++)
@@ -248,7 +250,9 @@ bool couplet_few_shot(const CoupletFeatures *rows, int64_t classes, const Couple
         e.chosen[c] = (int32_t)c;
     for (int64_t i = 0; good && i < how->episodes; i++)
         play(&e, i);
-    if (good) *percent = 100.0 * (double)e.right / (double)(e.asked ? e.asked : 1);
+    if (good) {
+        *percent = 100.0 * (double)e.right / (double)(e.asked ? e.asked : 1);
+    }
     free(units);
     free(e.chosen);
     free(e.means);

@@ -218,7 +218,9 @@ static void run_step(void *context, int number, int64_t begin, int64_t end, int 
         host->steps[number].kernel(buffers, host->first_tile[number] + at,
                                    host->first_tile[number] + (at + some < end ? at + some : end),
                                    &w);
-    if (kind) keep_fault(&host->faults[worker * FAULT_STRIDE], number * FAULT_KINDS + kind);
+    if (kind) {
+        keep_fault(&host->faults[worker * FAULT_STRIDE], number * FAULT_KINDS + kind);
+    }
 }
 
 static int64_t take_fault(Host *host) {

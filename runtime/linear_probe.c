@@ -109,7 +109,9 @@ static void log_odds(const Probe *p, const float *x, int64_t rows, double *out) 
             int64_t high = least(ROWS, rows - r);
             int64_t wide = least(PAIR, p->classes - c);
             float sums[ROWS][PAIR];
-            if (high == ROWS && wide == PAIR) dots(block, weights, p->width, sums);
+            if (high == ROWS && wide == PAIR) {
+                dots(block, weights, p->width, sums);
+            }
             for (int64_t k = 0; k < high; k++)
                 for (int64_t l = 0; l < wide; l++) {
                     const float *w = weights + l * stride;

@@ -195,7 +195,9 @@ static void prefetch(const CoupletLoader *l) {
         if (first_row(l, f) < first) first = first_row(l, f);
         if (last_row(l, f) > end) end = last_row(l, f);
     }
-    if (first < end) couplet_table_prefetch(l->table, l->rows + first, end - first);
+    if (first < end) {
+        couplet_table_prefetch(l->table, l->rows + first, end - first);
+    }
 }
 
 static void gather_batch(CoupletLoader *l, int64_t number) {
@@ -376,7 +378,9 @@ CoupletLoader *couplet_loader_new(const CoupletTable *table, const CoupletFeed *
     if (!batch_fits(table, feed, error, error_bytes)) return NULL;
     CoupletLoader *l = new_loader(table, feed, seed, first);
     bool good = l && allocate_slots(l) ? true : out_of_memory(table, error, error_bytes);
-    if (good && (feed->balanced || feed->ways)) good = sort_classes(l, error, error_bytes);
+    if (good && (feed->balanced || feed->ways)) {
+        good = sort_classes(l, error, error_bytes);
+    }
     if (good)
         good = (l->started = pthread_create(&l->thread, NULL, work, l) == 0) ||
                out_of_memory(table, error, error_bytes);

@@ -50,7 +50,9 @@ static char *read_metrics(const char *path, size_t *length, char *error, size_t 
     *length = 0;
     if (access(path, F_OK) == 0) return couplet_text_read(path, length, error, error_bytes);
     char *nothing = calloc(1, 1);
-    if (!nothing) snprintf(error, error_bytes, "%s: out of memory", path);
+    if (!nothing) {
+        snprintf(error, error_bytes, "%s: out of memory", path);
+    }
     return nothing;
 }
 
@@ -97,7 +99,9 @@ bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetrics
 
 static FILE *open_for(const char *path, const char *mode, char *error, size_t error_bytes) {
     FILE *file = fopen(path, mode);
-    if (!file) snprintf(error, error_bytes, "%s: cannot be written: %s", path, strerror(errno));
+    if (!file) {
+        snprintf(error, error_bytes, "%s: cannot be written: %s", path, strerror(errno));
+    }
     return file;
 }
 
@@ -141,7 +145,9 @@ bool couplet_metrics_each(const char *path,
         json_t *value;
         int count = 0;
         good = metrics != NULL;
-        if (!good) snprintf(error, error_bytes, "%s: out of memory", path);
+        if (!good) {
+            snprintf(error, error_bytes, "%s: out of memory", path);
+        }
         json_object_foreach(row.json, name, value) if (good) metrics[count++] = (CoupletMetric){
             name, json_is_number(value) ? json_number_value(value) : NAN, json_string_value(value)};
         good = good && take(context, metrics, count);
@@ -177,7 +183,9 @@ bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metr
     json_decref(row);
     errno = ENOMEM;
     good = text && fprintf(file, "%s\n", text) >= 0 && fflush(file) == 0;
-    if (!good) snprintf(error, error_bytes, "%s: cannot be written: %s", path, strerror(errno));
+    if (!good) {
+        snprintf(error, error_bytes, "%s: cannot be written: %s", path, strerror(errno));
+    }
     free(text);
     return good;
 }

@@ -90,7 +90,9 @@ static bool fill_row(CoupletCsv *c, const CoupletMetric *metrics, int count) {
                         couplet_metrics_find(metrics, count, "before_step");
     bool good = true;
     if (evaluation && of) {
-        if (!value) value = couplet_metrics_find(metrics, count, "percent");
+        if (!value) {
+            value = couplet_metrics_find(metrics, count, "percent");
+        }
         return couplet_subject_of(of->text) == COUPLET_RAW || !value ||
                fill_cell(c, "eval.", evaluation->text, value);
     }
@@ -169,7 +171,9 @@ CoupletCsv *couplet_csv_open(const char *path, const char *const *names, int cou
 bool couplet_csv_close(CoupletCsv *c, char *error, size_t error_bytes) {
     if (!c) return true;
     bool good = put_line(c, error, error_bytes);
-    if (fclose(c->file) != 0 && good) good = fail(c, error, error_bytes);
+    if (fclose(c->file) != 0 && good) {
+        good = fail(c, error, error_bytes);
+    }
     free_csv(c);
     return good;
 }

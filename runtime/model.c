@@ -143,7 +143,9 @@ int64_t couplet_method_parameter_count(const CoupletMethod *method) {
         int64_t elements = 1;
         for (int a = 0; a < program->states[i].rank; a++)
             elements *= program->states[i].shape[a];
-        if (program->states[i].role == COUPLET_ROLE_PARAM) count += elements;
+        if (program->states[i].role == COUPLET_ROLE_PARAM) {
+            count += elements;
+        }
     }
     return count;
 }
@@ -258,14 +260,18 @@ CoupletStatus couplet_model_new(const CoupletMethod *method, const CoupletModelO
     static const CoupletModelOptions none;
     const bool tells = error && error_bytes;
     if (!model) {
-        if (tells) snprintf(error, error_bytes, "the place for the model is NULL");
+        if (tells) {
+            snprintf(error, error_bytes, "the place for the model is NULL");
+        }
         return COUPLET_ERROR_ARGUMENT;
     }
     CoupletModel *m = calloc(1, sizeof *m);
     *model = NULL;
     CoupletStatus status =
         m ? open_model(m, method, options ? options : &none) : COUPLET_ERROR_MEMORY;
-    if (tells) snprintf(error, error_bytes, "%s", m ? m->error : "out of memory");
+    if (tells) {
+        snprintf(error, error_bytes, "%s", m ? m->error : "out of memory");
+    }
     if (status == COUPLET_OK)
         *model = m;
     else
@@ -342,7 +348,9 @@ static bool source_has(const CoupletProgram *p, int source, const char *field) {
         found |= strcmp(s->fields[i].name, field) == 0;
     for (int i = 0; i < p->eval_count; i++) {
         const CoupletEval *e = &p->evals[i];
-        if (e->bank == source || e->query == source) found |= strcmp(e->labels, field) == 0;
+        if (e->bank == source || e->query == source) {
+            found |= strcmp(e->labels, field) == 0;
+        }
     }
     return found;
 }
@@ -410,7 +418,9 @@ static CoupletStatus bind(CoupletModel *m, const CoupletInput *inputs, int input
                              (long long)given->count, (long long)expected);
         m->inputs[i] = (void *)(uintptr_t)given->data;
     }
-    if (status == COUPLET_OK) couplet_session_scalars(m->session, plan, m->inputs);
+    if (status == COUPLET_OK) {
+        couplet_session_scalars(m->session, plan, m->inputs);
+    }
     return status;
 }
 

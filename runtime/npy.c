@@ -42,7 +42,9 @@ static Element decode_half(uint64_t bits) {
     const int exponent = (int)(bits >> 10 & 31);
     const double fraction = (double)(bits & 1023);
     double size = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
-    if (exponent == 31) size = fraction > 0 ? (double)NAN : (double)INFINITY;
+    if (exponent == 31) {
+        size = fraction > 0 ? (double)NAN : (double)INFINITY;
+    }
     return (Element){bits >> 15 & 1 ? -size : size, 0};
 }
 

@@ -23,7 +23,9 @@ bool couplet_recall(CoupletThreads *threads, const CoupletFeatures *bank,
         found += is;
     }
     free(near);
-    if (good) *percent = 100.0 * (double)found / (double)(query->count ? query->count : 1);
+    if (good) {
+        *percent = 100.0 * (double)found / (double)(query->count ? query->count : 1);
+    }
     return good;
 }
 

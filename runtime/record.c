@@ -91,7 +91,9 @@ static json_t *make_selection(const CoupletProgram *p, const CoupletSource *s) {
         json_object_set_new(selection, "imbalance", json_number(s->selection.imbalance));
     if (s->selection.seed >= 0)
         json_object_set_new(selection, "seed", json_number(s->selection.seed));
-    if (s->selection.by) json_object_set_new(selection, "by", couplet_json_text(s->selection.by));
+    if (s->selection.by) {
+        json_object_set_new(selection, "by", couplet_json_text(s->selection.by));
+    }
     if (s->selection.part_to > s->selection.part_from)
         json_object_set_new(selection, "part",
                             json_pack("[o, o]", json_number(s->selection.part_from),
@@ -102,7 +104,9 @@ static json_t *make_selection(const CoupletProgram *p, const CoupletSource *s) {
         json_object_set_new(selection, "from", json_number(s->selection.first_class));
     if (s->selection.where_count)
         json_object_set_new(selection, "where", make_where(&s->selection));
-    if (s->balanced) json_object_set_new(selection, "balanced", json_true());
+    if (s->balanced) {
+        json_object_set_new(selection, "balanced", json_true());
+    }
     if (s->weights >= 0)
         json_object_set_new(selection, "weights", couplet_json_text(p->states[s->weights].name));
     if (s->ways)
@@ -259,7 +263,9 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
     if (out->json) json_object_set_new(out->json, "classes", make_classes(from));
     if (out->json && from->start)
         json_object_set_new(out->json, "start", couplet_json_text(from->start));
-    if (!out->json) snprintf(error, error_bytes, "out of memory for the record of the run");
+    if (!out->json) {
+        snprintf(error, error_bytes, "out of memory for the record of the run");
+    }
     return out->json != NULL;
 }
 
@@ -348,7 +354,9 @@ static bool list_places(CoupletRecord *out, const char *path, char *error, size_
         sprintf(made, "%s=%s", name, place);
         out->places[out->place_count++] = made;
     }
-    if (!out->places) snprintf(error, error_bytes, "%s: out of memory", path);
+    if (!out->places) {
+        snprintf(error, error_bytes, "%s: out of memory", path);
+    }
     return out->places != NULL;
 }
 
@@ -634,7 +642,9 @@ static void compare_entry(Comparing *c, const char *path, const char *word, Verd
                      : !was && !now;
     const char *last = strrchr(path, '.');
     bool is_place = last && strcmp(last, ".place") == 0;
-    if (!equal) differ(c, path, word, is_place ? NOTED : verdict, was, now);
+    if (!equal) {
+        differ(c, path, word, is_place ? NOTED : verdict, was, now);
+    }
 }
 
 static void compare_row(Comparing *c, int row) {
@@ -671,7 +681,9 @@ static bool words_known(const Comparing *c, char *error, size_t error_bytes) {
 static bool say_refused(const Comparing *c, char *error, size_t error_bytes) {
     char more[64] = "";
     char advice[320] = "";
-    if (c->left_out) snprintf(more, sizeof more, ", and %d more", c->left_out);
+    if (c->left_out) {
+        snprintf(more, sizeof more, ", and %d more", c->left_out);
+    }
     if (c->leave->only_data)
         snprintf(advice, sizeof advice,
                  "the data is not what it was; --data FOLDER, named by hand, evaluates on what is "

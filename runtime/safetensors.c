@@ -168,7 +168,9 @@ static bool lie_apart(const char *path, const CoupletTensorFile *file, char *err
     const CoupletTensorEntry *second = NULL;
     for (int i = 0; sorted && i < file->count; i++)
         sorted[i] = &file->entries[i];
-    if (sorted) qsort(sorted, (size_t)file->count, sizeof *sorted, by_place);
+    if (sorted) {
+        qsort(sorted, (size_t)file->count, sizeof *sorted, by_place);
+    }
     for (int i = 1; sorted && !first && i < file->count; i++) {
         if ((const char *)sorted[i]->data >=
             (const char *)sorted[i - 1]->data + sorted[i - 1]->bytes)

@@ -123,7 +123,9 @@ void couplet_session_count(CoupletSession *s, float loss, int64_t steps_per_epoc
     s->loss_sum += (double)loss;
     s->loss_count++;
     s->step++;
-    if (steps_per_epoch > 0) s->epoch = (s->step - s->stage_first) / steps_per_epoch;
+    if (steps_per_epoch > 0) {
+        s->epoch = (s->step - s->stage_first) / steps_per_epoch;
+    }
 }
 
 static void renew_words(CoupletSession *s) {
@@ -284,7 +286,9 @@ bool couplet_session_features(CoupletSession *s, const char *features,
     void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
     CoupletRun *run = couplet_run_on(s->device, plan);
     bool good = batch && inputs && run ? true : fail_device(s, error, error_bytes);
-    if (good && !bind_batch(plan, batch, inputs)) good = out_of_memory(error, error_bytes);
+    if (good && !bind_batch(plan, batch, inputs)) {
+        good = out_of_memory(error, error_bytes);
+    }
     if (good) {
         couplet_session_scalars(s, plan, inputs);
         good = all_bound(plan, inputs, error, error_bytes) &&

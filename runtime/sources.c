@@ -655,7 +655,9 @@ void couplet_sources_whole(const CoupletSources *s, const CoupletPlan *plan, voi
 static void clear_shelves(CoupletSources *s, int source) {
     for (int f = 0; s->shelves[source] && f <= s->data[source].field_count; f++) {
         CoupletShelf *shelf = &s->shelves[source][f];
-        if (shelf->device) s->device->calls->release(s->device, shelf->device);
+        if (shelf->device) {
+            s->device->calls->release(s->device, shelf->device);
+        }
         free(shelf->copy);
         free(shelf->part);
     }

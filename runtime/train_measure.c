@@ -223,7 +223,9 @@ bool couplet_trainer_measure_late(Trainer *t, char **rows) {
     CoupletSession *trained = t->session;
     t->session = NULL;
     t->metrics = open_memstream(rows, &length);
-    if (!t->metrics) snprintf(t->error, t->error_bytes, "out of memory");
+    if (!t->metrics) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+    }
     bool good = t->metrics && couplet_trainer_open_start(t, trained->seed, trained->total_steps) &&
                 couplet_trainer_measure_start(t);
     if (t->metrics) fclose(t->metrics);

@@ -29,7 +29,9 @@ void couplet_trainer_take_ranks(Trainer *t) {
 
 FILE *couplet_trainer_no_log(Trainer *t) {
     FILE *log = fopen("/dev/null", "w");
-    if (!log) snprintf(t->error, t->error_bytes, "/dev/null cannot be opened");
+    if (!log) {
+        snprintf(t->error, t->error_bytes, "/dev/null cannot be opened");
+    }
     return log;
 }
 
@@ -269,7 +271,9 @@ bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
     }
     if (good && t->writes) memcpy(first, own.text, (size_t)length);
     good = good && couplet_trainer_take_from_first(t, first, (size_t)length);
-    if (good) find_difference(own.text, first, difference, sizeof difference);
+    if (good) {
+        find_difference(own.text, first, difference, sizeof difference);
+    }
     free(first);
     free(own.text);
     return good &&

@@ -18,7 +18,9 @@ void couplet_trainer_say(Trainer *t, const char *format, ...) {
     va_list args;
     va_start(args, format);
     bool written = vfprintf(t->options->out, format, args) >= 0 && fflush(t->options->out) == 0;
-    if (!written && !t->output_fault) t->output_fault = errno ? errno : EIO;
+    if (!written && !t->output_fault) {
+        t->output_fault = errno ? errno : EIO;
+    }
     va_end(args);
 }
 
@@ -160,7 +162,9 @@ static void fill_pieces(const Trainer *t, float loss, Piece pieces[PIECES]) {
         snprintf(pieces[3].text + strlen(pieces[3].text), PIECE_BYTES - strlen(pieces[3].text),
                  "%smean %.4f", *pieces[3].text ? ", " : "", s->loss_sum / (double)s->loss_count);
     pieces[4].text[0] = 0;
-    if (t->phase->rate_count) snprintf(pieces[4].text, PIECE_BYTES, "rate %.3g", rate_of(t, 0));
+    if (t->phase->rate_count) {
+        snprintf(pieces[4].text, PIECE_BYTES, "rate %.3g", rate_of(t, 0));
+    }
     snprintf(pieces[5].text, PIECE_BYTES, "%.0f views/s", views_per_second(t));
     snprintf(pieces[6].text, PIECE_BYTES, "%s left", left);
     static const int ranks[PIECES] = {0, 3, 1, 6, 5, 4, 2};
@@ -271,7 +275,9 @@ bool couplet_trainer_end_epoch(Trainer *t) {
     double rate = views_per_second(t);
     couplet_trainer_erase_line(t);
     char watch[48] = "";
-    if (!isnan(spread)) snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);
+    if (!isnan(spread)) {
+        snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);
+    }
     char named[400];
     const CoupletStage *stage = couplet_trainer_stage(t);
     const int64_t epochs = (s->step - s->stage_first) / t->per_epoch;
@@ -306,7 +312,9 @@ void couplet_trainer_say_size(Trainer *t) {
     const int threads = couplet_threads_count(t->threads);
     const int at = t->program->train_source;
     couplet_trainer_say(t, "%s: ", t->program->name);
-    if (at >= 0) couplet_trainer_say(t, "%lld samples, ", (long long)t->sources.data[at].count);
+    if (at >= 0) {
+        couplet_trainer_say(t, "%lld samples, ", (long long)t->sources.data[at].count);
+    }
     if (at >= 0 && !t->program->stage_count)
         couplet_trainer_say(t, "batch %lld, ", (long long)t->program->sources[at].batch);
     for (int i = 0; i < t->program->source_count && !t->program->stage_count; i++)

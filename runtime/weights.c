@@ -101,7 +101,9 @@ static const char *shape_text(int rank, const int64_t *shape, char *out) {
     for (int a = 0; a < rank && used < SHAPE_BYTES; a++)
         used += (size_t)snprintf(out + used, SHAPE_BYTES - used, "%s%lld", a ? ", " : "",
                                  (long long)shape[a]);
-    if (used < SHAPE_BYTES) snprintf(out + used, SHAPE_BYTES - used, "]");
+    if (used < SHAPE_BYTES) {
+        snprintf(out + used, SHAPE_BYTES - used, "]");
+    }
     return out;
 }
 
@@ -248,7 +250,9 @@ static bool send_values(const Taking *t, int slot, const float *values) {
         const char *origin = p->states[i].origin;
         const bool copies = origin && strcmp(origin, p->states[slot].name) == 0 &&
                             !begins_with_its_own(p, &p->states[i]);
-        if (i == slot || copies) good = d->calls->write(d, t->session->states[i], 0, values, bytes);
+        if (i == slot || copies) {
+            good = d->calls->write(d, t->session->states[i], 0, values, bytes);
+        }
     }
     return (good && d->calls->wait(d)) || refuse_weights(t, d->fault.sentence);
 }

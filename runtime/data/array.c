@@ -457,7 +457,9 @@ static void place_text(const CoupletArray *a, int64_t at, char *out, size_t byte
     for (int i = 1; i < a->rank && used < bytes; i++)
         used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i == 1 ? ", [" : ", ",
                                  (long long)index[i]);
-    if (a->rank > 1 && used < bytes) snprintf(out + used, bytes - used, "]");
+    if (a->rank > 1 && used < bytes) {
+        snprintf(out + used, bytes - used, "]");
+    }
 }
 
 /* Refuses element `at` of the array, which is element `i` of `from`. */

@@ -544,7 +544,9 @@ static void on_cell(void *bytes, size_t length, void *context) {
         take_name(r, "", 0); /* the first row is read again, for its cells */
     else if (r->cell <= r->names.count && make_room_for_row(r)) {
         const int column = r->kept[r->cell - 1];
-        if (column >= 0) take_cell(r, &r->out->columns[column], text, length);
+        if (column >= 0) {
+            take_cell(r, &r->out->columns[column], text, length);
+        }
     }
     if (memchr(text, '\n', length) || memchr(text, '\r', length))
         r->line += line_ends_in(text, length);

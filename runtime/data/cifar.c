@@ -270,7 +270,9 @@ static bool load_file(const Kind *kind, const File *file, const Columns *to, int
     size_t bytes = (size_t)record_bytes(kind);
     int descriptor = open(file->path, O_RDONLY | O_CLOEXEC);
     bool good = descriptor >= 0;
-    if (!good) snprintf(error, error_bytes, "%s: cannot be read: %s", file->path, strerror(errno));
+    if (!good) {
+        snprintf(error, error_bytes, "%s: cannot be read: %s", file->path, strerror(errno));
+    }
     for (int64_t done = 0; good && done < file->records;) {
         int64_t left = file->records - done;
         int64_t count = left < RECORDS_AT_ONCE ? left : RECORDS_AT_ONCE;

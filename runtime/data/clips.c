@@ -105,7 +105,9 @@ static int by_place(const void *x, const void *y) {
     const Entry *b = y;
     if (a->is_frame != b->is_frame) return a->is_frame ? -1 : 1;
     int order = a->is_frame ? by_folder(a, b) : 0;
-    if (!order && a->is_frame) order = by_number(a->path + a->folder, b->path + b->folder);
+    if (!order && a->is_frame) {
+        order = by_number(a->path + a->folder, b->path + b->folder);
+    }
     return order ? order : strcmp(a->path, b->path);
 }
 
@@ -121,7 +123,9 @@ static Entry *sorted_entries(const CoupletListing *files) {
         const bool is_frame = *files->root && is_picture(path);
         entries[i] = (Entry){path, folder_length(path), i, is_frame};
     }
-    if (entries) qsort(entries, (size_t)files->count, sizeof *entries, by_place);
+    if (entries) {
+        qsort(entries, (size_t)files->count, sizeof *entries, by_place);
+    }
     return entries;
 }
 
@@ -256,7 +260,9 @@ static bool read_folder(const Clips *c, const Source *source, const CoupletClipW
     bool good = (times && chosen) || out_of_memory(error, error_bytes);
     for (int64_t i = 0; times && i < source->count; i++)
         times[i] = 2 * i; /* times are doubled, so that halves are whole numbers */
-    if (good) couplet_clip_choose(times, source->count, 2 * source->count, wish, chosen);
+    if (good) {
+        couplet_clip_choose(times, source->count, 2 * source->count, wish, chosen);
+    }
     for (int i = 0; good && i < wish->frames; i++) {
         uint8_t *to = out + (size_t)i * bytes;
         if (i && chosen[i] == chosen[i - 1])

@@ -68,7 +68,9 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
 void couplet_mapped_close(CoupletMapped *mapped) {
     couplet_tensors_free(&mapped->file);
     couplet_guard_end(mapped->bytes);
-    if (mapped->bytes) munmap((void *)(uintptr_t)mapped->bytes, mapped->length);
+    if (mapped->bytes) {
+        munmap((void *)(uintptr_t)mapped->bytes, mapped->length);
+    }
     *mapped = (CoupletMapped){.length = 0};
 }
 

@@ -242,7 +242,9 @@ static bool read_elements(File *f, CoupletType type, void *out) {
     const int64_t piece = PIECE / 8;
     uint8_t *bytes = malloc((size_t)(piece * f->element->bytes));
     bool good = bytes != NULL;
-    if (!good) snprintf(f->error, f->error_bytes, "%s: out of memory", f->path);
+    if (!good) {
+        snprintf(f->error, f->error_bytes, "%s: out of memory", f->path);
+    }
     for (int64_t done = 0; good && done < f->count; done += piece) {
         const int64_t here = f->count - done < piece ? f->count - done : piece;
         good = read_exactly(f, bytes, here * f->element->bytes, "the elements") &&
@@ -386,7 +388,9 @@ static bool open_idx(const CoupletRequest *request, CoupletTable *out, char *err
     if (!state) return out_of_memory(request->path, error, error_bytes);
     snprintf(out->name, sizeof out->name, "%s", request->path);
     bool good = couplet_path_absolute(request->path, out->path, error, error_bytes);
-    if (good) snprintf(state->path, sizeof state->path, "%s", request->path);
+    if (good) {
+        snprintf(state->path, sizeof state->path, "%s", request->path);
+    }
     if (good && *labels)
         good = place_labels(request->path, labels, state->labels_path, error, error_bytes);
     /* new samples may have no labels */

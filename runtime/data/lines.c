@@ -224,7 +224,9 @@ static bool read_corpus(Reading *r, const char *path) {
         return false;
     r->tokens.kind = r->rules->kind;
     r->tokens.lower = r->rules->lower;
-    if (r->unlabelled && !memchr(c->file.text, '\t', c->file.length)) r->rules->label = false;
+    if (r->unlabelled && !memchr(c->file.text, '\t', c->file.length)) {
+        r->rules->label = false;
+    }
     const char *end = c->file.text + c->file.length;
     int64_t line = 1;
     for (const char *at = c->file.text; at < end; line++) {
@@ -278,7 +280,9 @@ static bool code_tokens(State *s, CoupletField *field) {
     int32_t count = order && s->codes ? (s->is_known ? as_they_stand(w, s->codes, order)
                                                      : couplet_words_by_count(w, s->codes, order))
                                       : -1;
-    if (s->rules.vocabulary && count > s->rules.vocabulary) count = (int32_t)s->rules.vocabulary;
+    if (s->rules.vocabulary && count > s->rules.vocabulary) {
+        count = (int32_t)s->rules.vocabulary;
+    }
     const char **names = count < 0 ? NULL : malloc(((size_t)count + FIRST_WORD) * sizeof *names);
     if (names) {
         names[PADDING] = "<padding>";
@@ -451,7 +455,9 @@ static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *e
     }
     out->held = s->corpus.count;
     out->key = add_key(add_key(COUPLET_HASH_START, &s->corpus), &s->like);
-    if (request->codes) out->key = couplet_hash(out->key, request->codes, strlen(request->codes));
+    if (request->codes) {
+        out->key = couplet_hash(out->key, request->codes, strlen(request->codes));
+    }
     out->reader = out->held * s->rules.tokens * 4 > most_at_once ? &by_rows : &couplet_reader_lines;
     return true;
 }
@@ -493,7 +499,9 @@ static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, ch
     (void)error;
     (void)error_bytes;
     *(int32_t *)fields[LENGTH] = encode(s, &s->corpus.rows[row], &tokens, fields[TOKEN]);
-    if (s->rules.label) *(int32_t *)fields[LABEL] = label_of(s, &s->corpus.rows[row]);
+    if (s->rules.label) {
+        *(int32_t *)fields[LABEL] = label_of(s, &s->corpus.rows[row]);
+    }
     return true;
 }
 

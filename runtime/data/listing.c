@@ -116,7 +116,9 @@ static bool pass_over(Walk *w, const char *whole, const char *name) {
         return false;
     }
     const char *dot = strrchr(name, '.');
-    if (w->passed_over++ == 0) snprintf(w->ending, sizeof w->ending, "%s", dot ? dot : "");
+    if (w->passed_over++ == 0) {
+        snprintf(w->ending, sizeof w->ending, "%s", dot ? dot : "");
+    }
     return true;
 }
 
@@ -207,7 +209,9 @@ static bool walk_folder(Walk *w, const char *below, const Above *above) {
     DIR *folder = opendir(whole);
     if (!folder) return fail(whole, "the folder cannot be read", w->error, w->error_bytes);
     bool good = walk_entries(w, folder, below, above);
-    if (good && errno) good = fail(whole, "the folder cannot be read", w->error, w->error_bytes);
+    if (good && errno) {
+        good = fail(whole, "the folder cannot be read", w->error, w->error_bytes);
+    }
     closedir(folder);
     return good;
 }
@@ -242,7 +246,9 @@ static CoupletListedFolder *find_folder(const CoupletListing *listing, const cha
 
 /* Sorts the files and counts those of each folder. */
 static void put_in_order(CoupletListing *out) {
-    if (out->count) qsort(out->files, (size_t)out->count, sizeof *out->files, by_path);
+    if (out->count) {
+        qsort(out->files, (size_t)out->count, sizeof *out->files, by_path);
+    }
     if (out->folder_count)
         qsort(out->folders, (size_t)out->folder_count, sizeof *out->folders, by_name);
     for (int64_t i = 0; out->folder_count && i < out->count; i++) {
@@ -678,7 +684,9 @@ static bool number_files(const CoupletListing *listing, int level, char *const *
     bool good = ranked || out_of_memory(error, error_bytes);
     for (int64_t i = 0; good && i < count; i++)
         ranked[i] = (Ranked){names[i], (int32_t)i};
-    if (good) qsort(ranked, (size_t)count, sizeof *ranked, by_ranked_name);
+    if (good) {
+        qsort(ranked, (size_t)count, sizeof *ranked, by_ranked_name);
+    }
     for (int64_t i = 0; good && i < listing->count; i++) {
         char name[COUPLET_PATH_BYTES];
         size_t length = prefix(listing->files[i].path, level);

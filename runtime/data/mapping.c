@@ -50,7 +50,9 @@ bool couplet_mapping_open(const char *path, CoupletMapping *out, char *error, si
 
 void couplet_mapping_close(CoupletMapping *mapping) {
     couplet_guard_end(mapping->bytes);
-    if (mapping->bytes) munmap((void *)(uintptr_t)mapping->bytes, mapping->length);
+    if (mapping->bytes) {
+        munmap((void *)(uintptr_t)mapping->bytes, mapping->length);
+    }
     memset(mapping, 0, sizeof *mapping);
 }
 

@@ -69,7 +69,9 @@ static void hand_on(int number, siginfo_t *info, void *context) {
 static void catch (int number, siginfo_t *info, void *context) {
     const int reason = errno;
     Watched *w = find_watched((uintptr_t)info->si_addr);
-    if (!w || !fill_with_zeros(w, (uintptr_t)info->si_addr)) hand_on(number, info, context);
+    if (!w || !fill_with_zeros(w, (uintptr_t)info->si_addr)) {
+        hand_on(number, info, context);
+    }
     errno = reason;
 }
 

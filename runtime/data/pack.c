@@ -509,7 +509,9 @@ static bool put_columns(const Writing *w) {
     const CoupletTensorEntry rows = {
         .name = row_hashes, .type = COUPLET_I32, .rank = 2, .shape = {w->table->count, 2}};
     char *head = couplet_pack_head(w->layout, &rows, 1, pairs, sizeof pairs / sizeof *pairs);
-    if (!head) snprintf(w->error, w->error_bytes, "%s: out of memory for the header", w->path);
+    if (!head) {
+        snprintf(w->error, w->error_bytes, "%s: out of memory for the header", w->path);
+    }
     bool good = head && fwrite(head, 1, w->layout->head_bytes, w->file) == w->layout->head_bytes;
     free(head);
     for (int f = 0; good && f < w->table->field_count; f++)

@@ -111,7 +111,9 @@ bool couplet_pack_layout(const CoupletTable *table, int64_t rows, size_t extra,
     l->pairs = calloc(fields + MOST_PAIRS_MORE, sizeof *l->pairs);
     l->texts = json_array();
     bool good = l->entries && l->columns && l->pairs && l->texts;
-    if (!good) fail(table, "out of memory for its fields", error, error_bytes);
+    if (!good) {
+        fail(table, "out of memory for its fields", error, error_bytes);
+    }
     good = good && lay_out_fields(l, table, error, error_bytes);
     char *head = NULL;
     if (good) {

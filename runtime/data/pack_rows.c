@@ -52,7 +52,9 @@ typedef struct Packing {
 /* Notes the first failure. All threads end soon. */
 static void end_by(Packing *p, const char *sentence) {
     pthread_mutex_lock(&p->lock);
-    if (!atomic_load(&p->ended)) snprintf(p->failure, sizeof p->failure, "%s", sentence);
+    if (!atomic_load(&p->ended)) {
+        snprintf(p->failure, sizeof p->failure, "%s", sentence);
+    }
     atomic_store(&p->ended, true);
     pthread_mutex_unlock(&p->lock);
 }

@@ -60,7 +60,9 @@ static void hear_message(j_common_ptr jpeg, int level) {
     const struct jpeg_error_mgr *errors = jpeg->err;
     bool is_filler =
         errors->msg_code == JWRN_EXTRANEOUS_DATA && errors->msg_parm.i[1] == END_MARKER;
-    if (level < 0 && !is_filler && errors->msg_code != JWRN_JFIF_MAJOR) fail_and_jump(jpeg);
+    if (level < 0 && !is_filler && errors->msg_code != JWRN_JFIF_MAJOR) {
+        fail_and_jump(jpeg);
+    }
 }
 
 static void say_nothing(j_common_ptr jpeg) {
@@ -205,7 +207,9 @@ static void read_to_the_end(Decoding *d) {
 
 static void read_scanlines(Decoding *d, unsigned first_column) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
-    if (d->fit.first_row > 0) jpeg_skip_scanlines(jpeg, (JDIMENSION)d->fit.first_row);
+    if (d->fit.first_row > 0) {
+        jpeg_skip_scanlines(jpeg, (JDIMENSION)d->fit.first_row);
+    }
     while ((int)jpeg->output_scanline < d->fit.end_row) {
         JSAMPROW row = d->row;
         if (jpeg_read_scanlines(jpeg, &row, 1) != 1) continue;
@@ -242,7 +246,9 @@ bool couplet_picture_jpeg(const CoupletPicture *picture) {
     d->errors.emit_message = hear_message;
     d->errors.output_message = say_nothing;
     bool good = decode(d);
-    if (good) couplet_fit_finish(&d->fit, d->orientation, picture->grey, picture->out);
+    if (good) {
+        couplet_fit_finish(&d->fit, d->orientation, picture->grey, picture->out);
+    }
     jpeg_destroy_decompress(&d->jpeg);
     couplet_fit_free(&d->fit);
     free(d->row);

@@ -242,7 +242,9 @@ static bool use_rows(Plain *p) {
         widen(p->rows + (p->width * channels + 1) * (size_t)row + 1 +
                   channels * (size_t)fit->first_column,
               p->pixels, count, p->channels);
-        if (p->channels == 4) couplet_picture_on_white(p->pixels, count);
+        if (p->channels == 4) {
+            couplet_picture_on_white(p->pixels, count);
+        }
         couplet_fit_row(fit, p->pixels);
     }
     couplet_fit_finish(fit, p->orientation, p->picture->grey, p->picture->out);

@@ -41,7 +41,9 @@ static void hear_warning(png_structp png, png_const_charp text) {
 
 static void give_bytes(png_structp png, png_bytep out, size_t count) {
     Decoding *d = png_get_io_ptr(png);
-    if (count > d->picture->length - d->place) png_error(png, "the file ends there");
+    if (count > d->picture->length - d->place) {
+        png_error(png, "the file ends there");
+    }
     memcpy(out, d->picture->bytes + d->place, count);
     d->place += count;
 }
@@ -79,7 +81,9 @@ static int orientation_of(Decoding *d) {
 
 static void use_row(Decoding *d, uint8_t *row) {
     row += 4 * (size_t)d->fit.first_column;
-    if (d->has_alpha) couplet_picture_on_white(row, d->fit.end_column - d->fit.first_column);
+    if (d->has_alpha) {
+        couplet_picture_on_white(row, d->fit.end_column - d->fit.first_column);
+    }
     couplet_fit_row(&d->fit, row);
 }
 

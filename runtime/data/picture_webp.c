@@ -78,7 +78,9 @@ static bool decode_image(Decoding *d) {
     if (status != VP8_STATUS_OK)
         return couplet_picture_fail(p, "the WebP file of %zu bytes cannot be decoded: %s",
                                     p->length, reason(status));
-    if (d->image.has_alpha) couplet_picture_on_white(d->pixels, (int64_t)(width * height));
+    if (d->image.has_alpha) {
+        couplet_picture_on_white(d->pixels, (int64_t)(width * height));
+    }
     return true;
 }
 
@@ -116,7 +118,9 @@ static int orientation_of(const Decoding *d) {
 bool couplet_picture_webp(const CoupletPicture *picture) {
     Decoding d = {.picture = picture};
     bool good = find_image(&d) && decode_image(&d) && use_rows(&d);
-    if (good) couplet_fit_finish(&d.fit, orientation_of(&d), picture->grey, picture->out);
+    if (good) {
+        couplet_fit_finish(&d.fit, orientation_of(&d), picture->grey, picture->out);
+    }
     WebPDemuxReleaseIterator(&d.image);
     WebPDemuxDelete(d.file);
     couplet_fit_free(&d.fit);

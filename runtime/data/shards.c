@@ -606,7 +606,9 @@ static bool unpacked(Shards *s, int64_t number, const char *path, int64_t *at, c
                      size_t error_bytes) {
     Shard *shard = &s->shards[number];
     pthread_mutex_lock(&s->lock);
-    if (s->temporary < 0) s->temporary = open_temporary(error, error_bytes);
+    if (s->temporary < 0) {
+        s->temporary = open_temporary(error, error_bytes);
+    }
     bool good = s->temporary >= 0;
     if (good && shard->unpacked < 0) {
         int64_t start = s->temporary_end;
@@ -671,7 +673,9 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     bool good =
         read_member(s, sample, path, bytes, error, error_bytes) && couplet_picture_read(&picture);
     free(bytes);
-    if (good && s->labelled) memcpy(fields[1], &sample->label, sizeof sample->label);
+    if (good && s->labelled) {
+        memcpy(fields[1], &sample->label, sizeof sample->label);
+    }
     return good;
 }
 

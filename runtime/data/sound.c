@@ -64,7 +64,9 @@ static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 static void show_reason(const char *reason, char *out, size_t bytes) {
     static const char word[] = "Error : ";
     size_t length = 0;
-    if (strncmp(reason, word, sizeof word - 1) == 0) reason += sizeof word - 1;
+    if (strncmp(reason, word, sizeof word - 1) == 0) {
+        reason += sizeof word - 1;
+    }
     for (; *reason && length + 1 < bytes; reason++)
         out[length++] = *reason >= ' ' && *reason <= '~' ? *reason : ' ';
     while (length && strchr(" .", out[length - 1]))
@@ -76,7 +78,9 @@ static bool open_recording(Sound *s) {
     char reason[256] = "";
     pthread_mutex_lock(&opening);
     s->file = sf_open_fd(s->descriptor, SFM_READ, &s->info, SF_FALSE);
-    if (!s->file) show_reason(sf_error_number(sf_error(NULL)), reason, sizeof reason);
+    if (!s->file) {
+        show_reason(sf_error_number(sf_error(NULL)), reason, sizeof reason);
+    }
     pthread_mutex_unlock(&opening);
     if (s->file) return true;
     snprintf(s->error, s->error_bytes, "%s: the sound cannot be read (%s)", s->path, reason);
@@ -167,7 +171,9 @@ static bool is_sound(Sound *s, int64_t bytes) {
     const bool is_guess = is_format(s, SF_FORMAT_OGG) || is_format(s, SF_FORMAT_MPEG) ||
                           s->info.frames > INT64_C(1) << 40;
     s->frames = is_guess ? -1 : s->info.frames;
-    if (is_format(s, SF_FORMAT_MPEG) && says_length(s->descriptor)) s->said = s->info.frames;
+    if (is_format(s, SF_FORMAT_MPEG) && says_length(s->descriptor)) {
+        s->said = s->info.frames;
+    }
     return s->frames != 0 || fail(s, "there is no sample in it");
 }
 
@@ -345,7 +351,9 @@ static bool resample(Sound *s, const Part *part, const float *frames, float *sam
         good = fail(s, src_strerror(problem));
     else if (good && data.output_frames_gen != made)
         good = fail(s, "it could not be resampled");
-    if (good) memcpy(samples, out + part->skip, (size_t)part->length * sizeof *samples);
+    if (good) {
+        memcpy(samples, out + part->skip, (size_t)part->length * sizeof *samples);
+    }
     free(in);
     free(out);
     return good;

@@ -237,7 +237,9 @@ static bool read_tables(const CoupletRequest *request, CoupletTable *t, char *er
     t->held = s->cells.rows;
     snprintf(t->note, sizeof t->note, "%s", s->cells.note);
     t->key = add_key(add_key(COUPLET_HASH_START, &s->cells), &s->like);
-    if (request->codes) t->key = couplet_hash(t->key, request->codes, strlen(request->codes));
+    if (request->codes) {
+        t->key = couplet_hash(t->key, request->codes, strlen(request->codes));
+    }
     return add_fields(t, error, error_bytes);
 }
 

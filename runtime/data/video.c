@@ -59,7 +59,9 @@ __attribute__((format(printf, 2, 3))) static bool fail(Video *v, const char *for
 
 /* Writes a reason, as in "(Invalid data found when processing input)". */
 static const char *reason(int code, char out[128]) {
-    if (av_strerror(code, out, 128) < 0) snprintf(out, 128, "error %d", code);
+    if (av_strerror(code, out, 128) < 0) {
+        snprintf(out, 128, "error %d", code);
+    }
     return out;
 }
 
@@ -409,7 +411,9 @@ static bool fit_frame(Video *v, AVFrame *frame, int size, uint8_t *out) {
     if (!couplet_fit_middle(&fit, p.width, frame->height, size)) return fail(v, "out of memory");
     for (int row = fit.first_row; row < fit.end_row; row++) {
         uint8_t *pixels = v->pixels + (size_t)row * p.stride + 4 * (size_t)fit.first_column;
-        if (p.has_alpha) couplet_picture_on_white(pixels, fit.end_column - fit.first_column);
+        if (p.has_alpha) {
+            couplet_picture_on_white(pixels, fit.end_column - fit.first_column);
+        }
         couplet_fit_row(&fit, pixels);
     }
     couplet_fit_finish(&fit, orientation_of(v), false, out);
@@ -522,7 +526,9 @@ static bool read_video(Video *v, const CoupletClipWish *wish, uint8_t *out) {
     int64_t *chosen = malloc((size_t)wish->frames * sizeof *chosen);
     bool good = (v->packet && v->frame && v->shown && chosen) || fail(v, "out of memory");
     good = good && open_file(v) && list_times(v);
-    if (good) couplet_clip_choose(v->times, v->count, v->end, wish, chosen);
+    if (good) {
+        couplet_clip_choose(v->times, v->count, v->end, wish, chosen);
+    }
     good = good && read_frames(v, wish, chosen, out);
     free(chosen);
     return good;

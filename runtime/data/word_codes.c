@@ -89,7 +89,9 @@ double couplet_codes_next_number(CoupletCodes *codes) {
 }
 
 void couplet_codes_expect(CoupletCodes *codes, const char *item) {
-    if (strcmp(couplet_codes_next(codes), item) != 0) mark_failed(codes);
+    if (strcmp(couplet_codes_next(codes), item) != 0) {
+        mark_failed(codes);
+    }
 }
 
 void couplet_codes_close(CoupletCodes *codes) {

@@ -29,7 +29,9 @@ typedef struct Link {
 static bool fail(int code, char *error) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length = 0;
-    if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) snprintf(text, sizeof text, "?");
+    if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) {
+        snprintf(text, sizeof text, "?");
+    }
     for (char *at = text; *at; at++)
         if (*at == '\n') *at = ' ';
     snprintf(error, COUPLET_TRANSPORT_ERROR_BYTES, "%.*s", COUPLET_TRANSPORT_ERROR_BYTES - 1, text);
@@ -198,7 +200,9 @@ const CoupletTransport *couplet_transport_module(int version) {
     int length = 0;
     if (version != COUPLET_TRANSPORT_VERSION) return NULL;
     /* as in "Open MPI v4.1.4, package: .." and "MPICH Version: 4.0.2 .." */
-    if (MPI_Get_library_version(library, &length) != MPI_SUCCESS) strcpy(library, "MPI");
+    if (MPI_Get_library_version(library, &length) != MPI_SUCCESS) {
+        strcpy(library, "MPI");
+    }
     library[strcspn(library, ",\n")] = 0;
     const size_t word = strcspn(library, ":\t");
     snprintf(name, sizeof name, "%.*s%s%.60s", (int)(word < 60 ? word : 60), library,

@@ -32,7 +32,9 @@ static int find_devices(cl_device_id *ids, const char **names, int most) {
             if (clGetDeviceIDs(platforms[p], kinds[kind].type, (cl_uint)(most - count), ids + count,
                                &here) != CL_SUCCESS)
                 continue;
-            if ((int)here > most - count) here = (cl_uint)(most - count);
+            if ((int)here > most - count) {
+                here = (cl_uint)(most - count);
+            }
             for (cl_uint i = 0; i < here; i++)
                 names[count++] = kinds[kind].name;
         }
@@ -42,7 +44,9 @@ static int find_devices(cl_device_id *ids, const char **names, int most) {
 
 static void ask_text(cl_device_id id, cl_device_info what, char *out, size_t bytes) {
     out[0] = 0;
-    if (clGetDeviceInfo(id, what, bytes, out, NULL) != CL_SUCCESS) snprintf(out, bytes, "?");
+    if (clGetDeviceInfo(id, what, bytes, out, NULL) != CL_SUCCESS) {
+        snprintf(out, bytes, "?");
+    }
     out[bytes - 1] = 0;
 }
 

@@ -126,7 +126,9 @@ static void fail_build(Opencl *cl, cl_program program) {
     size_t length = 0;
     clGetProgramBuildInfo(program, cl->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &length);
     char *log = calloc(1, length + 1);
-    if (log) clGetProgramBuildInfo(program, cl->id, CL_PROGRAM_BUILD_LOG, length, log, NULL);
+    if (log) {
+        clGetProgramBuildInfo(program, cl->id, CL_PROGRAM_BUILD_LOG, length, log, NULL);
+    }
     couplet_device_fail(
         &cl->device, COUPLET_FAULT_DEVICE, -1,
         "a fault of the compiler: the device's compiler rejects the kernels: %.300s",
