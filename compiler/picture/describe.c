@@ -1,6 +1,6 @@
-/* The method in the survey's words (Zhang et al., Acta Automatica Sinica 49(1), 2023): who is
- * updated how, whether the branches are alike, whether there are clusters, which family the loss is
- * of and where its negatives come from. */
+/* Describes the method in the survey's words (Zhang et al., Acta Automatica Sinica 49(1), 2023):
+ * the updates of each network, whether the branches are alike, whether there are clusters, the
+ * family of the loss, and the source of its negatives. */
 #include "compiler/picture/picture.h"
 
 #include "lang/ast_walk.h"
@@ -22,8 +22,9 @@ static bool passes(const Way *way, int box) {
     return false;
 }
 
-/* A branch as the networks on it, from the view on; a target counts as what it is a copy of. A
- * network that is applied to what it gave itself, as CUT's encoder is, stands there once. */
+/* Gives a branch as the networks on it, from the view on. A target counts as the network that it is
+ * a copy of. A network that is applied to its own result, as CUT's encoder is, stands there
+ * once. */
 static const char *branch_text(Arena *arena, const Picture *p, int box, const Way *after) {
     const Way way = {box, after};
     const Box *b = &p->boxes.items[box];
@@ -89,7 +90,7 @@ static const char *join_names(Arena *arena, const char *between, const char *con
     return all;
 }
 
-/* True if no view takes a way of its own: two heads on both branches are no asymmetry. */
+/* True if no view has a branch of its own. Two heads on both branches are no asymmetry. */
 static bool are_alike(const Branches *b) {
     for (int i = 0; i < b->still.count; i++)
         if (!holds_name(b->learning.items, b->learning.count, b->still.items[i])) return false;
@@ -114,7 +115,7 @@ static bool is_copied_by_stop(Arena *arena, const Picture *p) {
     return b.still.count && !are_symmetric(&b);
 }
 
-/* The views that reach the loss: with a gradient, and without one alone. */
+/* Adds the views that reach the loss, with a gradient or without one. */
 static void add_views(Arena *arena, const Picture *p, int box, const Way *after, Names *names) {
     const Way way = {box, after};
     const Box *b = &p->boxes.items[box];
@@ -306,8 +307,8 @@ static void describe_negatives(const LossFacts *f, bool in_batch, bool codes, co
     fprintf(out, "\n");
 }
 
-/* Negatives: an index that runs over rows beside another, the anchor's, which is bound outside or
- * by the same reduction. */
+/* Finds candidates for negatives: an index that runs over rows beside the anchor's index, which is
+ * bound outside or by the same reduction. */
 static void find_candidates(LossFacts *f, const FlowVisit *v) {
     int from_batch = 0;
     if (!v->scope && v->e->binder_count < 2) return;
@@ -339,7 +340,7 @@ static bool finds_label(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* logits[i, labels[i]]: of a row of classes, that of the label. */
+/* True for logits[i, labels[i]]: the entry of the label in a row of classes. */
 static bool reads_class(const LossFacts *f, const FlowVisit *v) {
     bool found = false;
     for (int i = 1; v->e->kind == EXPR_INDEX && i < v->e->arg_count && !found; i++)
@@ -361,8 +362,9 @@ static bool find_prototypes(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* A sample belongs to one of the rows, or in parts to all of them: an argument of the library's
- * cluster functions or of `assignment`, or what a softmax, an argmax or a top-k is taken of. */
+/* True if a sample belongs to one of the rows, or in parts to all of them. Such an expression is an
+ * argument of the library's cluster functions or of `assignment`, or the operand of a softmax, an
+ * argmax or a top-k. */
 static bool assigns(const Expr *e) {
     static const char *const assigning[] = {"assignment", NULL};
     if (e->kind == EXPR_REDUCE)
@@ -429,7 +431,7 @@ static void describe_data(const Picture *p, FILE *out) {
     describe_fields(p, false, "fields      the loss reads ", out);
 }
 
-/* The arrow of k-means, from what is clustered; NULL: there is none. */
+/* Gives the arrow of k-means, from the points that are clustered; NULL if there is none. */
 static const Arrow *find_means(const Picture *p) {
     for (int i = 0; i < p->arrows.count; i++)
         if (p->arrows.items[i].clusters) return &p->arrows.items[i];

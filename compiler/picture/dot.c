@@ -1,8 +1,8 @@
-/* The picture as Graphviz text: from left to right, networks as boxes, memory as cylinders, moving
- * averages dashed, the stop as in papers.
+/* Writes the picture as Graphviz text: from left to right, networks as boxes, memory as cylinders,
+ * moving averages dashed, and the stop as in papers.
  *
- * What is written on an arrow is a box of its own on it, because Graphviz leads arrows around boxes
- * and across labels. Each line of a box is a row of a table, because Graphviz sets lines of one
+ * The text of an arrow is a box of its own on the arrow, because Graphviz leads arrows around boxes
+ * but across labels. Each line of a box is a row of a table, because Graphviz sets lines of one
  * text closer than fonts are high. */
 #include "compiler/picture/picture.h"
 
@@ -27,8 +27,8 @@ static void append_escaped(Text *out, char c) {
         text_append(out, &c, 1);
 }
 
-/* For an HTML label: runs of space and comments as one space, broken at spaces, cut after a number
- * of lines with a sign that it was. */
+/* Gives a text for an HTML label: runs of space and comments become one space, lines are broken at
+ * spaces, and a text of too many lines is cut, with a sign that it was. */
 static const char *html(Arena *arena, const char *text, size_t length, size_t width, int lines) {
     Text out = {0};
     size_t column = 0;
@@ -107,7 +107,8 @@ static const char *small(Arena *arena, const char *text) {
 
 /* ---- boxes ----------------------------------------------------------------------------------- */
 
-/* The composition of a network, a line a part; `copy` shows what is copied. */
+/* Gives the composition of a network, a line for each part. `copy` stands as the network that it
+ * copies. */
 static const char *structure_text(Arena *arena, const Box *box) {
     const Expr *value = box->stmt->value;
     if (!value) return "";
@@ -152,7 +153,7 @@ static void add_loss(void *context, Stmt *s) {
                                small(l->arena, source_html(l->arena, s->value, 52, 4)));
 }
 
-/* The loss as it is written: its formula, or what its lines add up. */
+/* Prints the loss as it is written: its formula, or the terms that its lines add up. */
 static void print_loss(Arena *arena, const Picture *p, FILE *out) {
     LossText loss = {arena, ""};
     method_each_stmt(p->method->spec, add_loss, &loss);
@@ -166,7 +167,7 @@ static void print_loss(Arena *arena, const Picture *p, FILE *out) {
             begin_lines, title(arena, "loss"), text, end_lines);
 }
 
-/* An array that is kept: its name, what it is, its shape. */
+/* Prints an array that is kept: its name, its kind, its shape. */
 static void print_memory(Arena *arena, int i, const char *shape, const char *fill, const char *kind,
                          const Box *b, FILE *out) {
     static const char below_the_lid[] = "<tr><td height=\"7\"></td></tr>";
@@ -236,8 +237,8 @@ static void print_labelled(const Arrow *a, int i, const char *text, const char *
             style, i, a->to, a->kind == ARROW_CHOICE ? "open" : "normal", style);
 }
 
-/* Graphviz centres the label of an upright arrow on its line: an empty cell of the same width
- * pushes the text to the side. */
+/* Gives a label for an upright arrow. Graphviz centres such a label on the line, so an empty cell
+ * of the same width pushes the text to the side. */
 static const char *beside(Arena *arena, const char *text, int letters) {
     return arena_printf(
         arena,
@@ -256,8 +257,8 @@ static const char *recipes(Arena *arena, const Expr *e) {
                : own;
 }
 
-/* Of the parts of one network, which are averaged or shared together, one says so: the part that is
- * found first on the way back from the loss. */
+/* True if another part of the same network already has the label. Of the parts that are averaged or
+ * shared together, the part that is found first on the way back from the loss has it. */
 static bool is_said_by_another(const Picture *p, int i) {
     const Arrow *a = &p->arrows.items[i];
     const Box *from = &p->boxes.items[a->from];
@@ -328,8 +329,8 @@ static bool is_view_of_view(const Picture *p, int box) {
     return false;
 }
 
-/* Uses of one network, a target beside what it follows, and the views of the data stand under each
- * other. */
+/* Prints the ranks: uses of one network, a target and the network that it follows, and the views of
+ * the data stand under each other. */
 static void print_ranks(const Picture *p, FILE *out) {
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];

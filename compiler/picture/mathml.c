@@ -11,7 +11,7 @@ typedef struct Math {
     bool wrong; /* true if the text has something that tex.c does not print */
 } Math;
 
-/* What ends a list. */
+/* The end of a list of atoms. */
 typedef enum {
     ENDS_AT_BRACE,
     ENDS_AT_RIGHT,
@@ -70,7 +70,8 @@ static void skip_blanks(Math *m) {
         m->at++;
 }
 
-/* The length of the command at `at`, without its backslash: letters, or one other character. */
+/* Gives the length of the command at `at`, without its backslash: letters, or one other
+ * character. */
 static size_t command_length(const char *at) {
     size_t length = 0;
     while (isalpha((unsigned char)at[1 + length]))
@@ -244,8 +245,8 @@ static void put_blackboard(Math *m) {
         m->wrong = true;
 }
 
-/* Commands with arguments. *limits is set for those whose scripts stand above and below. False: the
- * command is none of these. */
+/* Sets a command with arguments. *limits is set for commands whose scripts stand above and below.
+ * False if the command is none of these. */
 static bool put_command(Math *m, const char *name, bool *limits) {
     if (strcmp(name, "frac") == 0) {
         text_printf(m->out, "<mfrac>");
@@ -330,8 +331,8 @@ static void put_plain(Math *m) {
     }
 }
 
-/* An atom with its scripts. What it is becomes known ahead of what stands around it, so that it is
- * written apart first. */
+/* Sets an atom with its scripts. The atom is written apart first, because the element around it
+ * depends on its scripts. */
 static void put_scripted(Math *m) {
     Text *out = m->out;
     Text atom = {0};

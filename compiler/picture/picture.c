@@ -1,9 +1,9 @@
-/* Draws a method from what it says: it walks from the loss back to the data (lang/flow.h) and
+/* Draws a method from its text. The walk goes from the loss back to the data (lang/flow.h) and
  * makes a box for each view, network, queue and state on the way, and an arrow for each value.
  *
  * A network that is applied to the same inputs twice is one box. A loss that is symmetric in two
- * views has each branch twice; only one half is drawn then, as papers do. dot.c writes the result
- * for Graphviz, describe.c in words. */
+ * views has each branch twice, and only one half is drawn then, as papers do. dot.c writes the
+ * result for Graphviz, describe.c in words. */
 #include "compiler/picture/picture.h"
 
 #include <string.h>
@@ -77,8 +77,8 @@ static bool same_inputs(const Picture *p, int a, int b) {
 
 /* ---- networks -------------------------------------------------------------------------------- */
 
-/* Draws a box for each array that a network is applied to: it is drawn with its inputs, then
- * dropped when an older box has the same inputs. */
+/* Draws a box for each array that a network is applied to. The box is drawn with its inputs, and
+ * dropped if an older box has the same inputs. */
 static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char *part) {
     Picture *p = d->picture;
     const char *name = part ? arena_printf(d->arena, "%s.%s", net->name, part) : net->name;
@@ -109,7 +109,8 @@ static bool is_trained_param(const Symbol *s) {
 
 static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind);
 
-/* A view of arrays that are computed has arrows from what they are made of. */
+/* Gives the box of a view. A view of computed arrays has arrows from the arrays that these are made
+ * of. */
 static int box_of_view(Drawing *d, const char *name, Stmt *view) {
     const int before = d->picture->boxes.count;
     const int box = find_or_add(d, (Box){.kind = BOX_VIEW, .name = name, .stmt = view});
@@ -118,7 +119,7 @@ static int box_of_view(Drawing *d, const char *name, Stmt *view) {
     return box;
 }
 
-/* g[0] of `view g[2]` is a view of its own. */
+/* Gives the box of g[0], where `view g[2]` makes several: each is a view of its own. */
 static int box_of_chosen_view(Drawing *d, const Expr *e) {
     const Symbol *s = e->callee->symbol;
     if (!s || s->kind != SYMBOL_VIEW || !s->param->has_shape || e->arg_count == 0 ||
@@ -127,7 +128,7 @@ static int box_of_chosen_view(Drawing *d, const Expr *e) {
     return box_of_view(d, arena_printf(d->arena, "%s[%.0f]", s->name, e->args[0]->number), s->stmt);
 }
 
-/* A field of a batch; the number of a row is none. */
+/* Gives the box of a field of a batch. The number of a row is no field. */
 static int field_box(Drawing *d, const Symbol *s) {
     if (strcmp(s->name, "index") == 0) return -1;
     const bool is_label = s->type && s->type->kind == KIND_INT && s->type->rank <= 1;
@@ -136,7 +137,7 @@ static int field_box(Drawing *d, const Symbol *s) {
         d, (Box){.kind = BOX_FIELD, .name = name, .stmt = s->stmt, .is_label = is_label});
 }
 
-/* The box that a name stands for, or -1: a value that is made of others. */
+/* Gives the box that a name stands for; -1 for a value that is made of others. */
 static int box_of_name(Drawing *d, const Expr *e) {
     if (e->kind == EXPR_INDEX) return box_of_chosen_view(d, e);
     const Symbol *s = e->symbol;
@@ -244,7 +245,8 @@ static int first_box_of(const Picture *p, const Stmt *net) {
     return -1;
 }
 
-/* An average follows the whole of a network: where only its parts are applied, each of them. */
+/* Draws a moving average. It follows the whole of a network; if only parts are applied, it follows
+ * each of them. */
 static void draw_average(void *context, Stmt *s) {
     Drawing *d = context;
     Picture *p = d->picture;
@@ -301,7 +303,7 @@ static void mark_trained(Picture *p) {
                 p->boxes.items[k].trained = true;
 }
 
-/* The box that i becomes when the two views change places; -1: there is none. */
+/* Gives the box that box i becomes when the two views change places; -1 if there is none. */
 static int mirror_of(const Picture *p, int i, const int *mirror) {
     const Box *b = &p->boxes.items[i];
     if (b->kind != BOX_NET) return i;
@@ -372,8 +374,9 @@ static void hide_unseen(Picture *p, bool *seen, int box) {
             hide_unseen(p, seen, p->arrows.items[i].from);
 }
 
-/* A loss that treats its two views alike has each branch twice, with a and with b. As papers draw
- * it: the branch that learns with the first view, the other with the second. */
+/* Drops half of a loss that treats its two views alike, where each branch stands twice, with a and
+ * with b. As papers draw it, the branch that learns keeps the first view, and the other branch the
+ * second. */
 static void fold_mirror(Drawing *d) {
     Picture *p = d->picture;
     int *mirror = arena_array(d->arena, int, p->boxes.count + 1);

@@ -1,6 +1,5 @@
 /* The picture of a method: views, networks, memory and the loss as boxes; values, pushes and moving
- * averages as arrows. It is derived from the checked method and nothing else: what is drawn is what
- * runs. */
+ * averages as arrows. The picture is made from the checked method alone, so it shows what runs. */
 #ifndef COUPLET_PICTURE_H
 #define COUPLET_PICTURE_H
 
@@ -68,8 +67,8 @@ const Stmt *picture_edge_to(const Picture *picture, const Stmt *net);
 void picture_print_dot(Arena *arena, const Picture *picture, const LoweredProgram *program,
                        FILE *out);
 
-/* The survey's words for it: update, structure, clusters, loss, negatives, views, parameters,
- * states. */
+/* Describes the method in the survey's words: update, structure, clusters, loss, negatives, views,
+ * parameters, states. */
 void picture_describe(Arena *arena, const Picture *picture, const LoweredProgram *program,
                       FILE *out);
 

@@ -22,7 +22,7 @@ typedef enum {
     BINDS_ATOM
 } Strength;
 
-/* The position of an expression: another one may follow it, so that a reduction needs its
+/* The position of an expression. Where another expression may follow, a reduction needs
  * parentheses. */
 typedef enum {
     STANDS_LAST,
@@ -75,7 +75,7 @@ static void put_letter(Tex *t, const char *name, size_t length) {
         put_word(t, "mathit", name, length);
 }
 
-/* A name in three parts: a letter or word, digits behind it, and what stands behind an underscore.
+/* A name in three parts: a letter or word, the digits behind it, and the text behind an underscore.
  * `z1` has an exponent in parentheses and `s_pos` a subscript, so that indices find room. */
 typedef struct NameParts {
     const char *name;
@@ -102,7 +102,7 @@ static NameParts split_name(const char *name) {
     return p;
 }
 
-/* The name, with `indices` as its subscript; without any when there are none. */
+/* Puts the name, with `indices` as its subscript if there are any. */
 static void put_name(Tex *t, const char *name, Expr *const *indices, int count) {
     const NameParts p = split_name(name);
     put_letter(t, p.name, p.head);
@@ -162,7 +162,7 @@ static OperatorText operator_text(Operator op) {
     return (OperatorText){"", BINDS_ATOM};
 }
 
-/* 2 3 would read as 23, and x -y as a difference: a product of such parts has a dot. */
+/* True if a product needs a dot: 2 3 would read as 23, and x -y as a difference. */
 static bool wants_dot(const Expr *right) {
     while (right->kind == EXPR_BINARY && right->op != OP_DIV)
         right = right->args[0];
@@ -310,7 +310,7 @@ static const Around arounds[] = {
     {"real", "", ""},
 };
 
-/* The functions that have a sign of their own; all others are set upright. */
+/* The functions that have a sign of their own. All others are set upright. */
 static const char *const signs[][2] = {
     {"exp", "\\exp"}, {"log", "\\log"}, {"tanh", "\\tanh"}, {"sin", "\\sin"},
     {"cos", "\\cos"}, {"min", "\\min"}, {"max", "\\max"},   {NULL, NULL},
@@ -348,7 +348,8 @@ static bool is_fraction(const Expr *e) {
     return e->kind == EXPR_BINARY && e->op == OP_DIV;
 }
 
-/* `\log \frac{a}{b}` needs no parentheses; nor does exp. */
+/* True if the function needs no parentheses around its argument, as log in `\log \frac{a}{b}`, or
+ * exp. */
 static bool goes_bare(const Expr *call) {
     const char *own = built_in(call->callee);
     const bool is = own && (strcmp(own, "log") == 0 || strcmp(own, "exp") == 0);
@@ -434,7 +435,8 @@ static void put_cases(Tex *t, const Expr *e) {
     text_printf(&t->text, " & \\text{otherwise} \\end{cases}");
 }
 
-/* `(LOAD else E)`: the entry where there is one; `(REDUCTION else E)`: where there is a term. */
+/* Puts `(LOAD else E)`, the entry where there is one, or `(REDUCTION else E)`, the value where
+ * there is a term. */
 static void put_default(Tex *t, const Expr *e) {
     text_printf(&t->text, "\\begin{cases} ");
     put_expr(t, e->args[0], BINDS_CASES, STANDS_LAST);
@@ -628,7 +630,8 @@ static void put_let(Tex *t, const Stmt *s, const char *equals) {
     put_ranges(t, s);
 }
 
-/* The starts, then the rounds: what a round gives stands behind an arrow. */
+/* Puts the starts of a scan, then its rounds. The value that a round gives stands behind an
+ * arrow. */
 static void put_scan(Tex *t, const Stmt *s) {
     for (int i = 0; i < s->carry_count; i++)
         put_let(t, s->carry[i], " &\\gets ");
@@ -653,7 +656,7 @@ static void put_draws(Tex *t, const Stmt *s) {
     }
 }
 
-/* A function holds lets, draws, scans and what it returns; see the grammar. */
+/* Puts a statement of a function: a let, a draw, a scan or the value that it returns. */
 static void put_statement(Tex *t, const Stmt *s, const char *equals) {
     if (s->kind == STMT_LET)
         put_let(t, s, equals);

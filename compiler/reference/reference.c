@@ -1,10 +1,10 @@
-/* Evaluates a graph node by node, element by element, term by term, in float64. Speed does not
- * count; that nothing is clever does. Guards and choices are lazy, so what the formula leaves out
- * is never evaluated and cannot fault.
+/* Evaluates a graph node by node, element by element, term by term, in float64. The code is plain
+ * at the cost of speed, because everything else is tested against it. Guards and choices are lazy,
+ * so what the formula leaves out is never evaluated and cannot fault.
  *
- * One switch rounds after each operation (see Rounding), which turns the same code into the
- * measure of what rounding may do. Values of expressions are remembered for the point at hand,
- * since shared parts would otherwise be evaluated again and again. */
+ * One switch rounds after each operation (see Rounding), which turns the same code into the measure
+ * of what rounding may do. Values of expressions are remembered for the present point, because
+ * shared parts would otherwise be evaluated again and again. */
 #include "compiler/reference/reference.h"
 
 #include "compiler/graph/formulas.h"
@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After every real operation: not at all, to the nearest float32, to one of the two or three
- * nearest by chance. */
+/* The rounding after every real operation: none, to the nearest float32, or by chance to one of the
+ * two or three nearest. */
 typedef enum Rounding {
     EXACT,
     NEAREST,
@@ -64,8 +64,8 @@ static double eval(Point *p, const GExpr *e);
 static const char too_long[] = "a whole number is beyond 2^53 here, which the doubles of the "
                                "reference evaluator do not hold exactly";
 
-/* An axis that no data leads to was proved to be inside where its value counts: a value that was
- * taken out of its guard reads anything there, and no fault is said of it. */
+/* True if a fault of the subscript is reported. A subscript without data was proved to be inside
+ * where its value counts; a value that a pass took out of its guard may read anything. */
 static bool is_checked(const GExpr *subscript) {
     return expr_is_data(subscript) || subscript->op == G_CONST;
 }
@@ -87,15 +87,16 @@ static double eval_load(Point *p, const GExpr *e) {
     return e->tensor->type == GT_U8 ? value / 255 : value;
 }
 
-/* The nearest number of 24 binary digits. The range stays that of float64, so that a square that
- * overflows in float32 is no excuse for a back end: it is expected to scale, or to refuse. */
+/* Gives the nearest number of 24 binary digits. The range stays that of float64: a back end whose
+ * square overflows in float32 must scale or refuse, and the reference shows the right value. */
 static double nearest_of_24_digits(double value) {
     int exponent;
     const double digits = frexp(value, &exponent);
     return isfinite(value) ? ldexp(rint(ldexp(digits, 24)), exponent - 24) : value;
 }
 
-/* A value of 24 digits stays as it is: an exact operation is exact everywhere. */
+/* Rounds a value. A value of 24 digits stays as it is, because an exact operation is exact
+ * everywhere. */
 static double rounded(Reference *run, double value) {
     if (run->rounding == EXACT) return value;
     const double nearest = nearest_of_24_digits(value);
@@ -213,7 +214,8 @@ static double apply_to(Point *p, GOp op, double a, double b) {
     return 0;
 }
 
-/* What is not evaluated must not fault, so choices and connectives ask for their arguments. */
+/* Applies an operation. Choices and connectives ask for their arguments, because an argument that
+ * is not evaluated must not fault. */
 static double apply(Point *p, const GExpr *e) {
     if (e->op == G_CONST) return e->type == GT_REAL ? e->real : (double)e->integer;
     if (e->op == G_INDEX) return (double)p->index[e->index];
@@ -242,7 +244,7 @@ static double eval(Point *p, const GExpr *e) {
     return value;
 }
 
-/* The next point of a space, last axis fastest; false after the last. */
+/* Steps to the next point of a space, last axis fastest. False after the last point. */
 static bool advance(int64_t *index, const int64_t *shape, int rank) {
     for (int i = rank - 1; i >= 0; i--) {
         if (++index[i] < shape[i]) return true;
@@ -251,9 +253,9 @@ static bool advance(int64_t *index, const int64_t *shape, int rank) {
     return false;
 }
 
-/* A sum of many terms. Where operations are rounded, a part of so many terms is rounded term by
- * term and the parts are added in float64, as back ends are held to do it: a long sum in one
- * float32 is a mistake, not rounding. */
+/* A sum of many terms. If operations are rounded, parts of a fixed length are rounded term by term,
+ * and the parts are added in float64. Back ends must add in this way, too: a long sum in one
+ * float32 is a mistake and no rounding. */
 typedef struct Sum {
     double parts;
     double part;
@@ -285,7 +287,7 @@ static double with_power(double digits, int64_t power) {
     return ldexp(digits, power > BEYOND ? BEYOND : power < -BEYOND ? -BEYOND : (int)power);
 }
 
-/* What is known of the terms so far. */
+/* The state of a reduction after the terms so far. */
 typedef struct Terms {
     int64_t count;
     int64_t winner;
@@ -414,7 +416,7 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
     } while (advance(p.index, n->shape, n->rank));
 }
 
-/* Returns the worth of a candidate: a NaN and infinite scores come first. */
+/* Gives the worth of a candidate: a NaN and infinite scores come first. */
 static double worth(double score) {
     return isnan(score) ? INFINITY : score;
 }
@@ -499,7 +501,7 @@ static void run_node(Reference *run, const GNode *n, ReferenceSource source, voi
         run_topk(run, n, out);
 }
 
-/* A draw reads the run's seed and step even where no node of the graph is an input of that name;
+/* Gives the run's seed or step. A draw reads both even if the graph has no input of that name;
  * without an array they are 0. */
 static const double *run_scalar(const char *name, int rank, ReferenceSource source, void *context) {
     GNode node;
@@ -599,7 +601,7 @@ static double read_value(void *context, int buffer, int64_t element) {
     return values ? values[element] : 0;
 }
 
-/* By the id of a node: its place in the graph, which is the number of its buffer here. */
+/* Gives, by the id of a node, its place in the graph, which is the number of its buffer here. */
 static const int *places_of(const Reference *run) {
     const Graph *g = run->g;
     int *places = arena_array(g->arena, int, graph_node_ids(g));
@@ -631,7 +633,8 @@ static int64_t first_not_finite(const Reference *run, const GNode *n, bool infin
     return -1;
 }
 
-/* From array to array to where the value arose: in a formula, or outside. */
+/* Goes from array to array to the formula in which the value arose, or to the input that brought
+ * it. */
 static bool explain_element(const Reference *run, const GNode *node, int64_t element,
                             CoupletFinding *out) {
     const CoupletArrays arrays = {read_value, (void *)(uintptr_t)run, true};

@@ -1,4 +1,5 @@
-/* Inside the module: how one cell of each kind is drawn. All lengths are in pixels of the sheet. */
+/* Inside the module of sheets: the drawing of one cell of each kind. All lengths are in pixels of
+ * the sheet. */
 #ifndef COUPLET_SHEET_CELL_H
 #define COUPLET_SHEET_CELL_H
 
@@ -43,7 +44,7 @@ enum {
 bool column_measure(Column *column, int rows); /* false when memory is out */
 void column_free(Column *column);
 int64_t column_elements(const SheetColumn *column);
-/* Element `at` of a cell; bytes as 0 .. 1. */
+/* Gives element `at` of a cell; bytes as 0 .. 1. */
 double column_value(const SheetColumn *column, const void *cell, int64_t at);
 
 /* A cell whose upper left corner is at x, y. */
@@ -54,13 +55,13 @@ void draw_bars(cairo_t *cairo, const Column *column, const void *cell, double x,
 void draw_words(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 
 /* sheet_text.c */
-/* Draws a line of text with its base line at y; what does not fit into `width` is cut, with two
- * full stops. Bytes that are no UTF-8 become question marks. */
+/* Draws a line of text with its base line at y. Text that does not fit into `width` is cut, with
+ * two full stops. Bytes that are no UTF-8 become question marks. */
 void draw_text(cairo_t *cairo, double x, double y, double width, const char *text);
 /* Draws a text whose beginning is cut where it is too long. */
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text);
 double text_width(cairo_t *cairo, const char *text);
-/* "12", "-0.153": a number as it stands in a cell. */
+/* Gives a number as it stands in a cell: "12", "-0.153". */
 void draw_number_text(double value, char *out, size_t bytes);
 
 /* A colour from dark blue over green to yellow, for 0 .. 1. */

@@ -57,7 +57,8 @@ static CellKind cell_kind(const SheetColumn *c) {
     return CELL_FILM;
 }
 
-/* Pictures are the last two or three axes; all axes in front of them count frames. */
+/* Counts the frames of a picture. Pictures are the last two or three axes, and the axes in front of
+ * them count frames. */
 static void find_frames(Column *c) {
     const SheetColumn *of = c->of;
     const int rank = of->rank;
@@ -86,8 +87,8 @@ static void size_pictures(Column *c) {
     if (c->height < 8) c->height = 8;
 }
 
-/* The lowest and the highest of the elements first .. end - 1 in all cells; 0 and 0 where none is
- * finite. */
+/* Finds the lowest and the highest of the elements first .. end - 1 in all cells; 0 and 0 if none
+ * is finite. */
 static void elements_range(const SheetColumn *of, int rows, int64_t first, int64_t end, double *low,
                            double *high) {
     bool any = false;
@@ -119,8 +120,9 @@ void column_free(Column *c) {
     free(c->highs);
 }
 
-/* Values of 0 .. 1 are shown as they are; those that leave it are stretched between the lowest and
- * the highest, and so are those that would all be black, like a mask of bytes 0 and 1. */
+/* Chooses how values become grey. Values of 0 .. 1 are shown as they are. Values that leave this
+ * range are stretched between the lowest and the highest, and so are values that would all be
+ * black, like a mask of bytes 0 and 1. */
 static void choose_scale(Column *c) {
     static const double slack = 1e-3;
     static const double black = 0.05;

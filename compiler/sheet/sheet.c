@@ -1,4 +1,4 @@
-/* The whole sheet: measured first, then drawn on a surface of that size. */
+/* Draws a whole sheet. It is measured first, then drawn on a surface of that size. */
 #include "compiler/sheet/cell.h"
 #include "runtime/files.h"
 
@@ -106,7 +106,7 @@ static void draw_cell(cairo_t *cairo, const Column *c, const void *cell, double 
     }
 }
 
-/* Name, then type and what was done to the values. */
+/* Draws the head of a column: name, type, and the scaling of the values. */
 static void draw_column_head(cairo_t *cairo, const Column *c, double x, double y) {
     char text[256];
     char low[32];

@@ -1,11 +1,11 @@
-/* A sheet: samples and what was made of them, side by side, as a picture. It is drawn by the module
- * libcouplet_sheet.so, which needs cairo; the compiler loads the module when a sheet is asked for,
- * and works without it.
+/* A sheet: samples and their views, side by side, as a picture. The module libcouplet_sheet.so
+ * draws it and needs cairo; the compiler loads the module when a sheet is asked for, and works
+ * without it.
  *
  * A column is drawn by what it holds: three axes, of which the first is 1, 3 or 4 channels, as a
  * picture; more pictures along further axes as a film strip; reals [N, 3] as points in perspective;
- * long rows of reals as a curve, the very long ones with a spectrogram; short rows as bars with
- * their numbers; ints as words or numbers. */
+ * long rows of reals as a curve, very long ones with a spectrogram; short rows as bars with their
+ * numbers; ints as words or numbers. */
 #ifndef COUPLET_SHEET_H
 #define COUPLET_SHEET_H
 
@@ -43,8 +43,9 @@ typedef struct Sheet {
  * sentence. */
 typedef bool SheetDraw(const Sheet *sheet, const char *path, char *error, size_t error_bytes);
 
-/* What the program and the module must agree on, as COUPLET_READER_VERSION in
- * runtime/data/reader.h. The module has the number as `const int couplet_sheet_version`. */
+/* The version of the interface that the program and the module must agree on, as
+ * COUPLET_READER_VERSION in runtime/data/reader.h. The module exports the number as `const int
+ * couplet_sheet_version`. */
 enum {
     SHEET_MEANING = 1,
     SHEET_VERSION =

@@ -9,7 +9,7 @@
 
 enum { MOST_BYTES = 512 };
 
-/* Bytes of the character that begins here, as UTF-8 has it; 0: none does. */
+/* Gives the number of bytes of the character that begins here, by UTF-8; 0 if no character does. */
 static int character_bytes(const unsigned char *at) {
     const int count = at[0] < 0x80                    ? 1
                       : at[0] >= 0xc2 && at[0] < 0xe0 ? 2

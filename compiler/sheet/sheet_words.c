@@ -102,8 +102,8 @@ static void draw_number(cairo_t *cairo, const Column *c, const void *cell, doubl
     draw_text(cairo, x, y + TEXT_SIZE, c->width, text);
 }
 
-/* Line after line; a word that stands there several times in a row is written once, with how often.
- */
+/* Draws words line by line. A word that stands several times in a row is written once, with its
+ * number. */
 void draw_words(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     cairo_set_source_rgb(cairo, 0.1, 0.1, 0.1);
     if (c->of->rank == 0) {
