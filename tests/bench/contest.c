@@ -1,5 +1,5 @@
-/* The turns of a contest (contest.h). A contender sleeps first, so that the threads of the one
- * before it have ended their waiting, and its first run is not counted. */
+/* The turns of a contest (contest.h). A contender sleeps first, so that the threads of the
+ * contender before it fall asleep, too. The first run of a turn does not count. */
 #include "tests/bench/contest.h"
 
 #include "compiler/driver/yardstick.h"

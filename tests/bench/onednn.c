@@ -17,7 +17,7 @@ typedef struct Step {
     int count;
 } Step;
 
-/* An array as oneDNN lays it out, and the plain layout that ours has. */
+/* An array in oneDNN's layout, and the plain layout of Couplet's array. */
 typedef struct Array {
     dnnl_memory_t memory;
     dnnl_memory_desc_t layout, plain;
@@ -91,13 +91,14 @@ static void run_reorder(DnnOperation *o, const dnnl_memory_desc_t *from, dnnl_me
     dnnl_primitive_desc_destroy(pd);
 }
 
-/* With `data` (in the plain layout), filled from it. */
+/* Adds an array. With `data`, in the plain layout, the array is filled from it. */
 static Array *add_array(DnnOperation *o, const dnnl_memory_desc_t *layout,
                         const dnnl_memory_desc_t *plain, const float *data) {
     Array *a = &o->arrays[o->array_count++];
     a->layout = *layout;
     a->plain = *plain;
-    a->data = couplet_host_memory((int64_t)dnnl_memory_desc_get_size(layout)); /* as ours lie */
+    /* Laid out as Couplet's arrays. */
+    a->data = couplet_host_memory((int64_t)dnnl_memory_desc_get_size(layout));
     if (!a->data) o->failed = true;
     check(o, dnnl_memory_create(&a->memory, layout, engine, a->data), "an array");
     if (o->failed) return a;
@@ -202,8 +203,8 @@ void dnn_sgemm(const ProductShape *s, const float *a, const float *b, float *y) 
 
 static const dnnl_dims_t padding = {1, 1};
 
-/* The three passes over arrays of these layouts (or dnnl_format_tag_any). The passes backward want
- * the forward one as a hint. */
+/* The three passes over arrays of these layouts (or dnnl_format_tag_any). The backward passes take
+ * the forward pass as a hint. */
 typedef struct Convolution {
     const ConvolutionShape *shape;
     dnnl_memory_desc_t x, k, y;
@@ -245,7 +246,7 @@ static dnnl_primitive_desc_t backward_pass(DnnOperation *o, const Convolution *c
     return o->failed ? NULL : describe_operation(o, &d, c->forward, "a gradient");
 }
 
-/* Which argument is what, and which of them is the result. */
+/* The roles of a primitive's arguments, and the result among them. */
 typedef struct Roles {
     int x, k, y, result;
 } Roles;
@@ -283,8 +284,8 @@ DnnOperation *dnn_convolution(const ConvolutionShape *s, Pass pass, bool channel
 
 /* ---- a layer --------------------------------------------------------------------------------- */
 
-/* What an array is changed into when a step wants another layout than the one it was written in: a
- * step of its own, and timed. */
+/* Gives the array in the layout that a step wants. If the array was written in another layout, the
+ * change is a step of its own, and timed. */
 static const Array *relaid(DnnOperation *o, const Array *a, const dnnl_memory_desc_t *wanted) {
     if (dnnl_memory_desc_equal(&a->layout, wanted)) return a;
     dnnl_primitive_desc_t pd = NULL;

@@ -1,7 +1,7 @@
-/* oneDNN's side of the comparison (version 2, as Debian 12 has it): an operation is a list of
- * primitives over arrays in the layouts that oneDNN itself asks for. Putting arrays into those
- * layouts belongs to the preparation and is not timed, as in a network whose neighbours use them
- * too. */
+/* oneDNN's side of the comparison (version 2, as Debian 12 has it). An operation is a list of
+ * primitives over arrays in the layouts that oneDNN itself asks for. Putting arrays into these
+ * layouts belongs to the preparation and is not timed, as in a network whose neighbouring layers
+ * use them, too. */
 #ifndef COUPLET_TESTS_BENCH_ONEDNN_H
 #define COUPLET_TESTS_BENCH_ONEDNN_H
 
@@ -21,11 +21,11 @@ typedef struct ConvolutionShape {
 
 typedef enum { PASS_FORWARD, PASS_INPUT, PASS_WEIGHTS, PASS_COUNT } Pass;
 
-/* y[m, n] = sum over k of a b: the matmul primitive, and the BLAS call. */
+/* Makes y[m, n] = sum over k of a b, by the matmul primitive and by the BLAS call. */
 DnnOperation *dnn_product(const ProductShape *shape, const float *a, const float *b);
 void dnn_sgemm(const ProductShape *shape, const float *a, const float *b, float *y);
-/* x [n, h, w, c], k [o, c, 3, 3], g (of the result's shape) [n, h, w, o], as ours. In blocked
- * layouts, or in channels last. */
+/* Makes a convolution of x [n, h, w, c], k [o, c, 3, 3] and g (of the result's shape) [n, h, w, o],
+ * laid out as Couplet's, in blocked layouts or in channels last. */
 DnnOperation *dnn_convolution(const ConvolutionShape *shape, Pass pass, bool channels_last,
                               const float *x, const float *k, const float *g);
 /* Batch normalisation with scale and shift, relu and convolution, forward and backward, in
@@ -34,7 +34,7 @@ DnnOperation *dnn_layer(const ConvolutionShape *shape, const float *x, const flo
                         const float *beta, const float *k, const float *g);
 
 void dnn_run(void *operation);
-/* The result in the plain layout of ours (weights: [o, c, 3, 3]); of a layer, the gradient to its
+/* Gives the result in the plain layout (weights: [o, c, 3, 3]); of a layer, the gradient of its
  * input. The caller frees it. */
 float *dnn_result(DnnOperation *operation, int64_t *count);
 void dnn_free(DnnOperation *operation);

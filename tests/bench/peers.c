@@ -48,7 +48,7 @@ static void run_ours(void *formula) {
     formula_run(formula);
 }
 
-/* The fastest of a peer's ways, whose names begin alike; 0: it has none. */
+/* Gives the fastest time of a peer's ways, whose names begin alike; 0 if the peer has none. */
 static double best_way(const Bench *b, Row *r, const char *peer, const char **name) {
     double best = 0;
     for (int i = 1; i < r->count; i++) {
@@ -104,7 +104,7 @@ static void measure_row(const Bench *b, Row *r) {
     print_row(b, r);
 }
 
-/* Both are float32 sums in different orders: compared with the size of the largest. */
+/* Compares two float32 sums that were added in different orders, relative to the largest entry. */
 static void compare_results(Bench *b, const Row *r, const float *ours, const float *theirs,
                             int64_t count) {
     double largest = 0;

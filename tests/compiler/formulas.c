@@ -38,13 +38,13 @@ static const GExpr *mul(Maker *m, const GExpr *a, const GExpr *b) {
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
-/* One of the entries of a list of ints, walked round by index i. */
+/* Gives an entry of a list of ints, chosen by index i modulo the length. */
 static const GExpr *listed(Maker *m, GNode *list, const GExpr *i) {
     const GExpr *at = gx2(m->g, G_MOD, i, gx_int(m->g, list->shape[0]));
     return gx_load(m->g, list, 1, &at, NULL);
 }
 
-/* A subscript for an axis of the given extent; *outside is set when it may leave the axis. */
+/* Gives a subscript for an axis of the given extent; *outside is set if it may leave the axis. */
 static const GExpr *subscript(Maker *m, int64_t extent, bool *outside) {
     Graph *g = m->g;
     const GExpr *i = any_index(m);
@@ -93,7 +93,7 @@ static const GExpr *any_read(Maker *m) {
     return random_read(m, m->reals[pick(m, m->real_count)]);
 }
 
-/* T[key] where the key is a place in T, something else elsewhere. */
+/* Gives T[key] where the key is a place in T, and another value elsewhere. */
 static const GExpr *guarded_gather(Maker *m) {
     Graph *g = m->g;
     GNode *tensor = m->reals[pick(m, m->real_count)];
@@ -128,7 +128,7 @@ static const GExpr *condition(Maker *m) {
     }
 }
 
-/* Kept between about -2 and 2, so that float32 has its digits. */
+/* Gives a formula whose values stay between about -2 and 2, so that float32 has its digits. */
 static const GExpr *formula(Maker *m, int depth) {
     Graph *g = m->g;
     if (depth == 0) return pick(m, 8) ? any_read(m) : gx_real(g, 0.25 * (pick(m, 9) - 4));
@@ -176,7 +176,7 @@ static void open_space(Maker *m, ComputeSpec *spec, int out_rank, int red_rank) 
         spec->red[i] = m->indices[m->index_count++] = graph_fresh_index(m->g, extents[pick(m, 7)]);
 }
 
-/* f(element) of every element of a node. */
+/* Makes f(element) of every element of a node. */
 static GNode *each(Maker *m, GNode *node, const GExpr *(*f)(Maker *m, const GExpr *element)) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
@@ -187,7 +187,7 @@ static GNode *each(Maker *m, GNode *node, const GExpr *(*f)(Maker *m, const GExp
     return graph_compute(m->g, &spec);
 }
 
-/* Large sums are brought back to size. */
+/* Brings a large sum back to size. */
 static const GExpr *tame(Maker *m, const GExpr *e) {
     return gx1(m->g, G_TANH, mul(m, e, gx_real(m->g, 0.05)));
 }
@@ -220,8 +220,8 @@ static GNode *elementwise_node(Maker *m) {
     return graph_compute(m->g, &spec);
 }
 
-/* exp(s[i, j]) / sum[j] exp(s[i, j]) with s any formula, and sometimes its log: what stabilise
- * looks for. */
+/* Makes exp(s[i, j]) / sum[j] exp(s[i, j]) with any formula as s, and sometimes its log, because
+ * stabilise looks for these. */
 static GNode *softmax_node(Maker *m) {
     Graph *g = m->g;
     ComputeSpec scores, sum, share;
@@ -247,7 +247,7 @@ static GNode *softmax_node(Maker *m) {
     return graph_compute(g, &share);
 }
 
-/* x / max(norm x, eps) along the last axis. */
+/* Makes x / max(norm x, eps) along the last axis. */
 static GNode *normalised_node(Maker *m) {
     Graph *g = m->g;
     GNode *x = m->reals[pick(m, m->real_count)];
@@ -271,7 +271,8 @@ static GNode *normalised_node(Maker *m) {
     return graph_compute(g, &unit);
 }
 
-/* The sum over the largest entries of an input's rows of what another array holds there. */
+/* Makes the sum over the largest entries of an input's rows of the entries of another array at
+ * these places. */
 static GNode *topk_node(Maker *m) {
     Graph *g = m->g;
     ComputeSpec scores, spec;

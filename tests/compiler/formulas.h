@@ -1,7 +1,7 @@
-/* Random formulas, made from a number: the same number, the same graph. They hold what the language
- * can say of arrays: guards, gathers, reads with another value outside, shifted, mirrored, strided
- * and rotated reads, nested reductions, softmax, normalised rows, top-k, choice, stop. What they
- * compute depends on no rounding: comparisons, winners and keys come from inputs. */
+/* Random formulas, made from a number: the same number makes the same graph. The formulas hold the
+ * constructs of the language: guards, gathers, reads with another value outside, shifted, mirrored,
+ * strided and rotated reads, nested reductions, softmax, normalised rows, top-k, choice, stop.
+ * Their results hang on no rounding: comparisons, winners and keys come from inputs. */
 #ifndef COUPLET_TESTS_FORMULAS_H
 #define COUPLET_TESTS_FORMULAS_H
 
@@ -12,7 +12,7 @@ enum { FORMULA_INPUTS = 4 };
 /* The real inputs come first in the list; outputs "node0", "node1", ..., and "loss", the sum of all
  * their elements. */
 Graph *formula_make(Arena *arena, uint32_t seed, GNode **inputs);
-/* An element of an input, exact in float32. */
+/* Gives an element of an input, exact in float32. */
 double formula_sample(const GNode *input, int64_t element);
 int64_t formula_elements(const GNode *node);
 

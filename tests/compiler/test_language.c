@@ -62,7 +62,7 @@ static void complain(Case *c, const char *what, double found, double expected) {
         printf("  %s: %s is %.12g, expected %.12g\n", c->fn->name, what, found, expected);
 }
 
-/* Dimensions by name, all different, so that a mixed-up axis shows. */
+/* Gives the extent of a dimension by its name. All differ, so that a mixed-up axis shows. */
 static int64_t extent_of(const Expr *dim) {
     static const struct {
         const char *name;
@@ -74,7 +74,7 @@ static int64_t extent_of(const Expr *dim) {
     return dim->kind == EXPR_NUMBER ? (int64_t)dim->number : 7;
 }
 
-/* What the name of an array asks for at its element i; rows are of `row` elements. */
+/* Gives element i of an array as its name asks; rows are of `row` elements. */
 static double special(const char *name, int64_t i, int64_t size, int64_t row, double x) {
     if (strcmp(name, "zero") == 0) return 0;
     if (strcmp(name, "holes") == 0) return i == size / 4 || i == size / 2 + 1 ? NAN : x;
@@ -122,13 +122,13 @@ static bool starts_with(const char *name, const char *start) {
     return strncmp(name, start, strlen(start)) == 0;
 }
 
-/* Two NaN are as near as two numbers can be. */
+/* True if two numbers are near; two NaN are as near as two numbers can be. */
 static bool near(double found, double expected, double allowed) {
     return (isnan(found) && isnan(expected)) || found == expected ||
            fabs(found - expected) <= allowed;
 }
 
-/* What the function's name promises of its value and gradients, whoever computed them. */
+/* Checks the promise of the function's name about its value and gradients. */
 static void keep_promise(Case *c, const char *output, double value) {
     const char *name = c->fn->name;
     bool is_value = strcmp(output, "value") == 0;
@@ -217,7 +217,8 @@ static void **narrow(Case *c, const Graph *g, const CoupletPlan *plan) {
     return inputs;
 }
 
-/* The second run is on two threads; on OpenCL it is the same again. Their bits are equal. */
+/* Compares two runs bit for bit. The second run is on two threads; on OpenCL it repeats the
+ * first. */
 static void compare_runs(Case *c, const Graph *g, const CoupletPlan *plan, CoupletRun *run,
                          CoupletRun *again, bool must_fault, const char *error) {
     CoupletFault fault = {.sentence = error, .source = "compiling"};
@@ -308,7 +309,7 @@ static bool faults(const Case *c) {
     return starts_with(c->fn->name, "faults_");
 }
 
-/* NULL, with messages, where the function does not compile. */
+/* Makes the graph of a function; NULL, with messages, if the function does not compile. */
 static Graph *make_graph(Case *c, Diag *diag, const Method *method, const Stmt *fn,
                          GraphSettings settings) {
     make_inputs(c, fn);
@@ -345,7 +346,7 @@ static void compare_reference(Case *c, const Graph *g) {
     if (!skips_differences(c->fn->name)) compare_differences(c, g);
 }
 
-/* *pairs: how many arrays of pairs there are. */
+/* Tries a function with these settings. *pairs is the number of arrays of pairs. */
 static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSettings settings,
                     const char *how, int *pairs) {
     Case c;
@@ -368,8 +369,8 @@ static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
     return failed | try_with(diag, method, fn, not_fused, ", not fused", &pairs);
 }
 
-/* All functions as one program of the device: its compiler is started once, and builds a kernel
- * that several functions need once. */
+/* Tries all functions as one program of the device, so that its compiler starts once and builds
+ * shared kernels once. */
 static int try_on_device(Arena *arena, Diag *diag, const Method *method, const Stmt *const *fns,
                          int count) {
     const GraphSettings settings = {.stream_bytes = 1};

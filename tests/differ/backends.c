@@ -26,7 +26,7 @@ struct Backends {
     int64_t steps, cut; /* of the plans that ran on ranks */
 };
 
-/* What runs the code of the JIT. */
+/* The back ends that run the code of the JIT. */
 enum {
     JIT = 1u << ON_ONE_THREAD | 1u << ON_TWO_THREADS | 1u << ON_TWO_RANKS | 1u << ON_THREE_RANKS
 };
@@ -117,7 +117,7 @@ static GNode state_node(const ProgramState *state) {
     return node;
 }
 
-/* By joint slot, on the host; bytes[slot] of each. */
+/* Gives the states by joint slot, on the host; bytes[slot] is the size of each. */
 static void **states_of(Round *r, const Subject *s, int64_t *bytes) {
     void **states = arena_array(r->arena, void *, r->states.count + 1);
     for (int i = 0; s->lowered && i < s->lowered->states.count; i++) {
@@ -144,7 +144,7 @@ static void keep_values(Round *r, const Subject *s, const CoupletRun *run, Resul
     }
 }
 
-/* The states where the device has them. */
+/* Gives the states in the device's memory. */
 static void **hand_over(Round *r, CoupletDevice *device, const Subject *s) {
     int64_t *bytes = arena_array(r->arena, int64_t, r->states.count + 1);
     void **states = states_of(r, s, bytes);
@@ -162,7 +162,7 @@ static void take_back(const Round *r, CoupletDevice *device, void **states) {
         if (states[i]) device->calls->release(device, states[i]);
 }
 
-/* What a step reads without having made it is NaN. */
+/* Fills the memory of a run with NaN, so that a step that reads what nothing has made shows. */
 static void spoil_memory(CoupletDevice *device, const CoupletPlan *plan, CoupletRun *run) {
     if (device->is_host) memset(run->arena, 0xff, (size_t)couplet_ranks_arena(device, plan));
 }
@@ -189,7 +189,7 @@ static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const Co
 
 enum { MOST_RANKS = 3 };
 
-/* One plan on ranks that are threads of this process. */
+/* The work of one plan on ranks that are threads of this process. */
 typedef struct RankWork {
     Round rounds[MOST_RANKS]; /* by rank, each with an arena of its own */
     const Subject *subject;
@@ -295,7 +295,7 @@ static void write_block(FILE *file, const void *data, int64_t bytes) {
     fwrite(data, 1, (size_t)bytes, file);
 }
 
-/* For each plan its inputs, then its states: slot and array (client.c reads it). */
+/* Writes for each plan its inputs, then its states: slot and array (client.c reads the file). */
 static bool write_arrays(Round *r, CoupletPlan *const *plans, const char *path) {
     FILE *file = fopen(path, "wb");
     for (int i = 0; file && i < r->count; i++) {
@@ -319,7 +319,8 @@ static bool write_arrays(Round *r, CoupletPlan *const *plans, const char *path) 
     return (!file || fclose(file) == 0) && good;
 }
 
-/* For each plan a fault's sentence, empty for none, and without one the answers. */
+/* Reads for each plan the sentence of its fault, empty for none, and without a fault the
+ * answers. */
 static bool read_answers(Round *r, const char *path, Result *results) {
     FILE *file = fopen(path, "rb");
     bool good = file != NULL;

@@ -1,5 +1,5 @@
-/* The back ends that must agree with the reference evaluator, each given many subjects at once:
- * what takes time is compiling, and subjects share kernels. */
+/* The back ends that must agree with the reference evaluator. Each is given many subjects at once,
+ * because compiling takes the time, and subjects share kernels. */
 #ifndef COUPLET_TESTS_DIFFER_BACKENDS_H
 #define COUPLET_TESTS_DIFFER_BACKENDS_H
 
@@ -21,8 +21,7 @@ typedef struct Result {
     void **values;     /* by answer of the subject: f32, i32 or u8; in the arena */
 } Result;
 
-/* Opened once; what is not `wanted` (a bit for each Backend) is not opened. False after a sentence.
- */
+/* Opens the back ends that are `wanted` (a bit for each Backend), once. False after a sentence. */
 typedef struct Backends Backends;
 Backends *backends_open(unsigned wanted);
 void backends_close(Backends *b);
@@ -38,7 +37,8 @@ void backends_close(Backends *b);
 bool backends_run(Backends *b, Arena *arena, Subject *const *subjects, int count,
                   Result *results[BACKENDS], const char **error);
 
-/* The share of the steps so far that ranks have cut; a test of ranks that cut nothing is none. */
+/* Gives the share of the steps so far that ranks have cut. A test of ranks that cuts nothing tests
+ * nothing. */
 double backends_cut(const Backends *b);
 
 #endif

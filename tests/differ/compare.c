@@ -12,14 +12,15 @@ static double value_at(const void *values, GType type, int64_t i) {
                           : (double)((const uint8_t *)values)[i];
 }
 
-/* Rows whose squares are beyond float32 may be refused: by a fault, or by a value that is not
- * finite, which the tool refuses to hand over. They may not give another number. */
+/* True if a back end may refuse the subject. Rows whose squares are beyond float32 may end in a
+ * fault, or in a value that is not finite, which the tool refuses to hand over. They must not give
+ * another number. */
 static bool may_refuse(const Subject *s) {
     return s->extreme == WITH_HUGE_ROW || s->extreme == WITH_TINY_ROW;
 }
 
-/* The largest distance; without end where one is no number and the other is. What float32 cannot
- * hold may be infinite. */
+/* Gives the largest distance. It is infinite if one value is NaN and the other is not. A value that
+ * float32 cannot hold may be infinite. */
 static double distance(const Subject *s, const Answer *a, const void *values, int64_t *where) {
     double most = 0;
     for (int64_t i = 0; i < a->count; i++) {
@@ -54,7 +55,7 @@ static bool compare_bits(Subject *s, Verdict *v, const Result *const result[BACK
     return true;
 }
 
-/* All ranks say of a fault what one process says. */
+/* True if all ranks report the fault that one process reports. */
 static bool same_fault_on_ranks(Subject *s, Verdict *v, const Result *const result[BACKENDS],
                                 Backend ranks) {
     const char *alone = result[ON_ONE_THREAD]->fault;

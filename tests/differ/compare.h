@@ -1,10 +1,10 @@
-/* Whether the back ends say what the reference evaluator says. */
+/* The comparison of the back ends' answers with those of the reference evaluator. */
 #ifndef COUPLET_TESTS_DIFFER_COMPARE_H
 #define COUPLET_TESTS_DIFFER_COMPARE_H
 
 #include "tests/differ/backends.h"
 
-/* What kind of disagreement: a smaller formula is accepted when it shows the same kind. */
+/* The kind of a disagreement. A smaller formula is accepted when it shows the same kind. */
 typedef enum {
     AGREES,
     NOT_COMPILED,
@@ -18,11 +18,12 @@ typedef struct Verdict {
     const char *sentence; /* in the subject's arena */
 } Verdict;
 
-/* result[backend] of one subject. Bit for bit: CPU on one thread, on two, binary. All others:
- * within the answers' tolerance, or as far as rounding takes the reference. */
+/* Compares result[backend] of one subject. CPU on one thread, CPU on two and the binary must agree
+ * bit for bit. All others must agree within the answers' tolerance, or as far as rounding takes the
+ * reference. */
 Verdict compare(Subject *s, const Result *const result[BACKENDS], unsigned wanted);
 
-/* Subjects with their verdicts; compiles them together, and one by one when that fails. */
+/* Compiles subjects together, or one by one if that fails, and gives their verdicts. */
 void judge(Backends *b, Subject *subjects, int count, unsigned wanted, Verdict *verdicts);
 
 #endif

@@ -33,7 +33,8 @@ static bool is_on_ranks(const Differ *d) {
     return (d->wanted >> ON_TWO_RANKS & 1) != 0;
 }
 
-/* Arrays in which rounding may take more than a thousandth: there is little to compare. */
+/* True if rounding may take some array further than a thousandth, so that little is left to
+ * compare. */
 static bool is_loose(const Subject *s) {
     for (int i = 0; i < s->answer_count; i++) {
         double most = 1;
@@ -46,7 +47,7 @@ static bool is_loose(const Subject *s) {
     return false;
 }
 
-/* Which back ends a smaller formula must be tried on. */
+/* Gives the back ends on which a smaller formula must be tried. */
 static unsigned needed(const Differ *d, int kind) {
     if (kind == WRONG_BEFORE) return 0;
     if (kind == OTHER_BITS) return d->wanted & ~(1u << ON_A_DEVICE);
@@ -87,7 +88,7 @@ static void try_all(Differ *d, Subject *subjects, int count) {
     fflush(stdout);
 }
 
-/* Subjects one after the other, so many at a time. */
+/* A batch of subjects that are compiled together. */
 typedef struct Batch {
     Differ *d;
     Subject subjects[TOGETHER];

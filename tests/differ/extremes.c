@@ -1,5 +1,5 @@
 /* Puts one kind of extreme into ordinary arrays (extremes.h). The places are drawn from a number,
- * so a case can be made again. */
+ * so that a case can be made again. */
 #include "tests/differ/extremes.h"
 
 #include "compiler/driver/function_arrays.h"
@@ -24,7 +24,7 @@ static bool has_values(const FunctionArrays *a, int at) {
     return a->values[at] && a->inputs[at].type == GT_REAL;
 }
 
-/* The entries of a row: of a vector all of them. */
+/* Gives the number of entries of a row; a vector is one row. */
 static int64_t row_length(const FunctionArrays *a, int at) {
     const FunctionInput *input = &a->inputs[at];
     const int64_t count = arrays_elements(a, at);
@@ -35,7 +35,7 @@ static int64_t row_count(const FunctionArrays *a, int at) {
     return arrays_elements(a, at) / row_length(a, at);
 }
 
-/* One of the real arrays of the function; -1 where it has none. */
+/* Gives the number of a real array of the function; -1 if it has none. */
 static int any_array(const FunctionArrays *a, uint32_t seed) {
     const int start = a->count ? (int)drawn(seed, 0, a->count) : 0;
     for (int i = 0; i < a->count; i++)
@@ -49,7 +49,7 @@ static void scale_row(FunctionArrays *a, int at, int64_t row, double factor) {
         a->values[at][row * length + i] *= factor;
 }
 
-/* With three rows and more, one is 0 and the two after it are equal. */
+/* Makes a row 0 and, with three rows and more, the two rows after it equal. */
 static void put_zero_rows(FunctionArrays *a, uint32_t seed) {
     for (int at = 0; at < a->count; at++) {
         if (!has_values(a, at) || a->inputs[at].rank < 2) continue;

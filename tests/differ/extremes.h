@@ -25,7 +25,7 @@ typedef enum Extreme {
 
 extern const char *const extreme_names[EXTREMES]; /* as the first line says them */
 
-/* ORDINARY for a name that is none. */
+/* Gives the extreme of a name; ORDINARY for other names. */
 Extreme extreme_named(const char *name);
 /* Changes the made-up arrays in place; the seed says which array, row and entry. */
 void extreme_put(struct FunctionArrays *arrays, Extreme extreme, uint32_t seed);

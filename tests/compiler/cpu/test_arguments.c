@@ -1,6 +1,6 @@
-/* Kernels that differ only in sizes and constants: which share code, which must not, and that each
- * is right with the numbers of its own table. All nodes are in one graph, and are compared with the
- * reference evaluator. */
+/* Kernels that differ only in sizes and constants: the test holds which kernels share code and
+ * which must not, and that each is right with the numbers of its own table. All nodes are in one
+ * graph and are compared with the reference evaluator. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/reference.h"
@@ -44,7 +44,7 @@ typedef struct Form {
     const GExpr *x; /* the read of an input of the loops' extents */
 } Form;
 
-/* A node of `rank` axes, the first `reduced` of them summed. */
+/* Opens a node of `rank` axes, whose first `reduced` axes are summed. */
 static Form form(Test *t, int rank, int reduced, const int64_t *shape) {
     Form f;
     const GExpr *index[GRAPH_MAX_RANK];
@@ -66,7 +66,7 @@ static void finish_form(Test *t, Form *f, const GExpr *value) {
     graph_output(t->g, arena_printf(t->arena, "y%d", t->count++), graph_compute(t->g, &f->spec));
 }
 
-/* a x + b of every element. */
+/* Makes a x + b of every element. */
 static void line(Test *t, int rank, const int64_t *shape, double a, double b) {
     Form f = form(t, rank, 0, shape);
     finish_form(t, &f, gx2(t->g, G_ADD, gx2(t->g, G_MUL, gx_real(t->g, a), f.x), gx_real(t->g, b)));
@@ -77,7 +77,7 @@ static void column_sums(Test *t, const int64_t *shape, double a) {
     finish_form(t, &f, gx2(t->g, G_MUL, gx_real(t->g, a), f.x));
 }
 
-/* x and a draw numbered by the place of the element. */
+/* Makes the sum of x and a draw that is numbered by the place of the element. */
 static void drawn(Test *t, int rank, const int64_t *shape, int64_t site) {
     Form f = form(t, rank, 0, shape);
     const GExpr *at = f.spec.out[0];
@@ -86,14 +86,14 @@ static void drawn(Test *t, int rank, const int64_t *shape, int64_t site) {
     finish_form(t, &f, gx2(t->g, G_ADD, f.x, gx_random(t->g, site, at, 0)));
 }
 
-/* Every element plus its number along the last axis: that is no walk through memory, and the loops
- * stay apart. */
+/* Makes every element plus its number along the last axis. Such a node is no walk through memory,
+ * so its loops stay apart. */
 static void numbered(Test *t, const int64_t *shape) {
     Form f = form(t, 2, 0, shape);
     finish_form(t, &f, gx2(t->g, G_ADD, f.x, gx1(t->g, G_TO_REAL, f.spec.out[1])));
 }
 
-/* Rows of a longer array, from one of them on. */
+/* Makes some rows of a longer array, from row `from` on. */
 static void partial_rows(Test *t, int64_t rows, int64_t columns, int64_t from, int64_t count) {
     Form f = form(t, 2, 0, (const int64_t[]){count, columns});
     const GExpr *at[2] = {gx2(t->g, G_ADD, f.spec.out[0], gx_int(t->g, from)), f.spec.out[1]};
@@ -115,7 +115,7 @@ static void compare_output(Test *t, const CoupletRun *run, const Reference *exac
     }
 }
 
-/* Of the step that makes an output. */
+/* Gives the kernel's symbol of the step that makes an output. */
 static const char *symbol_of(const CoupletPlan *plan, int output) {
     for (int i = 0; i < plan->step_count; i++)
         if (plan->steps[i].buffers[plan->steps[i].buffer_count - 1] == plan->outputs[output].buffer)
@@ -123,7 +123,7 @@ static const char *symbol_of(const CoupletPlan *plan, int output) {
     return "none";
 }
 
-/* The number of kernels that the nodes from `first` on have. */
+/* Compares the number of kernels of the nodes from `first` to `last`. */
 static void expect_kernels(Test *t, const CoupletPlan *plan, const char *what, int first, int last,
                            int kernels) {
     int found = 0;
@@ -138,7 +138,7 @@ static void expect_kernels(Test *t, const CoupletPlan *plan, const char *what, i
            what, last - first, found, kernels);
 }
 
-/* All nodes are in one graph: what they share depends on which others there are. */
+/* Puts all nodes into one graph, because the nodes of a graph decide together what is shared. */
 static void nodes_share_their_kernels(void **state) {
     (void)state;
     Test t = {.arena = arena_new()};

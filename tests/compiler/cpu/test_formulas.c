@@ -34,7 +34,7 @@ typedef struct Formula {
     Arena *arena;
     Graph *g;          /* after the passes */
     Values *exact;     /* of the graph as it was made, by output */
-    double *roundings; /* by output: how far rounding takes it */
+    double *roundings; /* by output: the distance that rounding makes */
     int count;
     double shift; /* of the inputs along the direction */
     const char *fault;
@@ -99,7 +99,7 @@ static void add_gradients(Graph *g, GNode *const *inputs) {
         if (grads[i]) graph_output(g, arena_printf(g->arena, "grad_%s", inputs[i]->name), grads[i]);
 }
 
-/* The graph says what it said before. */
+/* Compares the values of a graph before and after a pass. */
 static void compare_pass(void *context, const Graph *g, const char *pass) {
     Formula *f = context;
     Values *now = f->fault ? NULL : evaluate_formula(f, g, false);
@@ -124,7 +124,7 @@ static bool has_stop(const Graph *g) {
     return false;
 }
 
-/* <gradient, direction> against the change of the loss along the direction. */
+/* True if <gradient, direction> is the change of the loss along the direction. */
 static bool gradient_holds(Formula *f, GNode *const *inputs) {
     GNode *again[FORMULA_INPUTS];
     const Graph *forward = formula_make(f->arena, f->seed, again);
@@ -183,8 +183,8 @@ static bool prepare_formula(Formula *f) {
 
 /* ---- back ends ------------------------------------------------------------------------------- */
 
-/* What must agree bit for bit: the CPU on one thread and on two, or an OpenCL device with itself.
- */
+/* The two runs that must agree bit for bit: the CPU on one thread and on two, or an OpenCL device
+ * with itself. */
 typedef struct Backend {
     const char *name;
     bool is_opencl;

@@ -37,7 +37,8 @@ static uint32_t hash_name(const char *name) {
     return hash;
 }
 
-/* The same numbers for both sides, by name: exact in float32. */
+/* Gives an entry of an input, by the input's name. Both sides get the same numbers, exact in
+ * float32. */
 static double sample(const GNode *n, int64_t i) {
     double u = couplet_random_unit(7, 0, 0, hash_name(n->name), (uint64_t)i, 0);
     if (strcmp(n->name, "seed") == 0) return i ? 0 : 3;
@@ -51,7 +52,7 @@ static double sample(const GNode *n, int64_t i) {
     if (n->type == GT_U8) return (double)(int)(u * 256);
     if (text_ends_with(n->name, "running_var") || text_ends_with(n->name, ".gain"))
         return (float)(0.75 + u / 2);
-    /* Where an optimiser keeps a mean of squares it is of this name. */
+    /* an optimiser's mean of squares has a name of this form */
     if (strncmp(n->name, "optimiser.", 10) == 0 && text_ends_with(n->name, ".v"))
         return (float)(0.01 + u / 4);
     return (float)(0.4 * (u - 0.5));
@@ -114,7 +115,8 @@ static double value_at(const void *values, CoupletType type, int64_t i) {
                                : (double)((const uint8_t *)values)[i];
 }
 
-/* Relative to the largest entry of the array: what float32 through a whole network keeps. */
+/* Gives the largest difference relative to the largest entry of the array, which is what float32
+ * keeps through a whole network. */
 static double largest_difference(const Wanted *w, const void *got, CoupletType type) {
     double most = 0;
     double scale = 1e-30;
@@ -126,8 +128,8 @@ static double largest_difference(const Wanted *w, const void *got, CoupletType t
     return most / scale;
 }
 
-/* With COUPLET_TEST_STEPS set: every step against the reference's value of its node, the first ones
- * that differ. */
+/* The comparison of every step with the reference's value of its node, which COUPLET_TEST_STEPS
+ * asks for. The first differences are printed. */
 typedef struct Trace {
     const CoupletPlan *plan;
     const Graph *g;

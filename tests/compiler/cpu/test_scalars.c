@@ -1,6 +1,6 @@
-/* Every row of scalars.def and every reducer: compiled for the CPU, or for the first OpenCL device,
- * in float32 against the reference evaluator in float64. On samples of the row's domain, and on
- * what lies outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
+/* Every row of scalars.def and every reducer, compiled for the CPU or for the first OpenCL device,
+ * in float32 against the reference evaluator in float64. The inputs are samples of the row's domain
+ * and values outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
  *
  *     test_scalars [opencl] */
 #include "compiler/cpu/cpu.h"
@@ -29,7 +29,7 @@ static const Row rows[] = {
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-/* Exact in float32. The first few are edges. */
+/* Gives a sample, exact in float32. The first few are edges. */
 static double sample(const char *input, int64_t i) {
     static const double edges[] = {0,   1,  -1,  0.5,  -0.5,  2,   -2,  20,
                                    -20, 80, -80, 1e-6, -1e-6, 1e4, -1e4};
@@ -44,7 +44,8 @@ static const double extremes[] = {NAN,     INFINITY, -INFINITY, 0,    -0.0,   1e
                                   0.5,     2.5,      88.5,      -104, -0.5};
 enum { EXTREMES = sizeof extremes / sizeof *extremes };
 
-/* `a` and `b`: all pairs of extremes. `rows`: 8 rows of 64, in which some meet. */
+/* Gives an extreme value. `a` and `b` hold all pairs of extremes; `rows` are 8 rows of 64 in which
+ * some meet. */
 static double extreme(const char *input, int64_t i) {
     if (input[0] == 'a') return (double)(float)extremes[i % EXTREMES];
     if (input[0] == 'b') return (double)(float)extremes[i / EXTREMES % EXTREMES];
@@ -88,7 +89,7 @@ static const double *find(void *context, const GNode *n) {
     return values;
 }
 
-/* An argument in the row's domain. */
+/* Gives an argument in the row's domain. */
 static const GExpr *in_domain(Graph *g, const GExpr *e, const char *domain) {
     const GExpr *size = gx1(g, G_ABS, e);
     const GExpr *above = gx2(g, G_ADD, size, gx_real(g, 1e-3));
@@ -119,7 +120,7 @@ static GNode *row_node(Graph *g, const Row *row, GNode *x, GNode *y) {
     return graph_compute(g, &spec);
 }
 
-/* The row on extremes, as they are; NULL for a row of ints or truth values. */
+/* Makes the row's operation on extremes as they are; NULL for a row of ints or truth values. */
 static GNode *extreme_node(Graph *g, const Row *row, GNode *a, GNode *b) {
     if (strcmp(row->domain, "int") == 0 || strcmp(row->domain, "bool") == 0) return NULL;
     ComputeSpec spec;
@@ -130,14 +131,14 @@ static GNode *extreme_node(Graph *g, const Row *row, GNode *a, GNode *b) {
     args[2] = args[0];
     if (row->op == G_SELECT) args[0] = gx2(g, G_LT, args[0], args[1]);
     spec.value = gx_op(g, row->op, row->arity, args);
-    if (row->op == G_TO_INT) /* others stop a run: they are left out, NaN too */
+    if (row->op == G_TO_INT) /* other reals stop a run, NaN too, and are left out */
         spec.value = gx_select(g, gx2(g, G_LT, gx1(g, G_ABS, args[0]), gx_real(g, 0x1p31)),
                                spec.value, gx_int(g, 7));
     if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
     return graph_compute(g, &spec);
 }
 
-/* Over the 8 x 64 samples, with and without a guard. */
+/* Makes a reduction over the 8 x 64 samples, with or without a guard. */
 static GNode *reducer_node(Graph *g, GReducer reducer, bool guarded, GNode *x) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
@@ -160,8 +161,8 @@ static GNode *reducer_node(Graph *g, GReducer reducer, bool guarded, GNode *x) {
     return graph_compute(g, &real);
 }
 
-/* What another order of adding may cost the sum of a row: rounding in proportion to its terms,
- * which may cancel. */
+/* Gives the difference that another order of adding may make to the sum of a row: rounding in
+ * proportion to the terms, which may cancel. */
 static double order_of_sum(const char *name, int64_t row) {
     double terms = 0;
     if (strncmp(name, "reduce sum", 10) != 0) return 0;

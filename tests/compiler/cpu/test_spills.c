@@ -1,5 +1,5 @@
-/* Every block shape, its last panel masked or not, b packed or in place, a fetched ahead or not, k
- * in leaves or not: the loop that holds its sums keeps them in registers. The code is emitted as
+/* For every block shape, the loop that holds the sums keeps them in registers: last panel masked or
+ * not, b packed or in place, a fetched ahead or not, k in leaves or not. The code is emitted as
  * assembly for both levels of the processor, and the innermost loop with multiply-adds is searched
  * for vector registers that go to the stack or come from it. */
 #include "compiler/cpu/generate.h"
@@ -21,8 +21,8 @@ static bool is_vector_on_stack(const char *line) {
     return vector && strstr(line, "(%rsp"); /* rbp serves as an ordinary register */
 }
 
-/* Lines [begin, end] of the loop are between a label and a jump back to it. Fewest lines with all
- * the block's multiply-adds. */
+/* Finds the loop with all the block's multiply-adds that has the fewest lines. Its lines [begin,
+ * end] are between a label and a jump back to the label. */
 static bool find_loop(char **lines, int count, int operations, int *begin, int *end) {
     bool found = false;
     for (int i = 0; i < count; i++) {
@@ -72,7 +72,7 @@ static int check_text(char *text, const char *what, int operations) {
     return faults;
 }
 
-/* A kernel of such a contraction, whose inner loop has so many multiply-adds. */
+/* Checks a kernel of such a contraction, whose inner loop has this many multiply-adds. */
 static int check_kernel(const Processor *processor, const Contraction *c, const char *what,
                         int operations) {
     Arena *arena = arena_new();
@@ -111,7 +111,8 @@ static int check_kernel(const Processor *processor, const Contraction *c, const 
     return faults;
 }
 
-/* A masked panel's block has a vector less, where there is one to spare; each is looked at. */
+/* Checks a block shape. A masked panel's block has a vector less, if it can spare one; both are
+ * checked. */
 static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed,
                        Way way) {
     static const char *const names[] = {"", ", ahead", ", in leaves", ", in leaves, rows ahead"};
@@ -182,7 +183,8 @@ static void sums_along_k(void **state) {
     assert_int_equal(faults, 0);
 }
 
-/* 32 sums leave no register for what is multiplied. */
+/* Uses a block of 32 sums, which leaves no register for the factors, so that spills must be
+ * found. */
 static void spills_are_found(void **state) {
     const Processor *wide = processor_find("x86-64-v4");
     (void)state;

@@ -1,5 +1,5 @@
-/* Nodes that share a kernel: which do, which must not, and that all are right, compared with the
- * reference evaluator. */
+/* Nodes that share a kernel: the test holds which nodes do and which must not, and that all values
+ * are right, compared with the reference evaluator. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/reference.h"
@@ -37,7 +37,7 @@ typedef struct Form {
     const GExpr *x; /* the read of `from` at the indices of the loops */
 } Form;
 
-/* A reduction over k of one of the large arrays. */
+/* Opens a reduction over k of one of the large arrays. */
 static Form form(Test *t, GReducer reducer, GNode *from) {
     Form f;
     memset(&f, 0, sizeof f);
@@ -76,8 +76,8 @@ static const GExpr *times(Test *t, const GExpr *a, const GExpr *b) {
     return gx2(t->g, G_MUL, a, b);
 }
 
-/* Two sums, a maximum, a sum about what the first made, one of some terms alone, and maps of their
- * results: one pass over x. */
+/* Makes two sums, a maximum, a sum about the result of the first, a sum of some terms alone, and
+ * maps of their results, which are one pass over x. */
 static void moments(Test *t) {
     Form f = form(t, GR_SUM, t->x);
     GNode *sum = finish_form(t, &f, "sum", f.x);
@@ -97,7 +97,8 @@ static void moments(Test *t) {
     finish_form(t, &f, "range", minus(t, read_of(t, &f, most), read_of(t, &f, mean)));
 }
 
-/* A sum about the result of another tile, and one of another array: kernels of their own. */
+/* Makes a sum about the result of another tile, and a sum of another array, which are kernels of
+ * their own. */
 static void strangers(Test *t) {
     GNode *sum = t->g->outputs.items[0].node;
     Form f = form(t, GR_SUM, t->x);

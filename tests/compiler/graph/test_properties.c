@@ -1,5 +1,5 @@
-/* Each row of properties.def is found to be missing where it is, and is not missed where it holds.
- */
+/* Each row of properties.def is found to be missing in a graph that lacks it, and is not missed in
+ * a graph that has it. */
 #include "compiler/graph/properties.h"
 
 #include <setjmp.h>

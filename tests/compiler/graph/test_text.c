@@ -24,7 +24,7 @@ static char *printed(const Graph *g) {
     return text;
 }
 
-/* Where two texts begin to differ, as a line of each. */
+/* Shows the place where two texts begin to differ, as a line of each. */
 static void show_difference(const char *a, const char *b) {
     while (*a && *a == *b)
         a++, b++;

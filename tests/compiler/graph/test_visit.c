@@ -25,7 +25,7 @@ static Bench bench(void) {
     return b;
 }
 
-/* 2^DOUBLINGS paths through DOUBLINGS products. */
+/* Makes 2^DOUBLINGS paths through DOUBLINGS products. */
 static const GExpr *doubled(Bench *b, const GExpr *e) {
     for (int i = 0; i < DOUBLINGS; i++)
         e = gx2(b->g, G_MUL, e, e);

@@ -590,7 +590,7 @@ static void callers_at_once(void **state) {
     couplet_file_free(file);
 }
 
-/* A child has none of the threads that its parent started. */
+/* Runs a formula in a child process, which has none of the threads that its parent started. */
 static void a_fork(void **state) {
     (void)state;
     float x[N * D];
@@ -623,7 +623,7 @@ static void *stop_soon(void *formula) {
     return NULL;
 }
 
-/* Forty thousand rows against each other take seconds. */
+/* Stops a run early: forty thousand rows against each other take seconds. */
 static void an_early_end(void **state) {
     (void)state;
     enum { MANY = 40000, FEW = 128 };

@@ -15,10 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A rectifier whose argument is rounding alone may be open on one machine and shut on the other,
- * and one entry of a sum that nearly cancels is then some per cent of that sum. Other draws have it
- * elsewhere or nowhere, and a wrong kernel is wrong with all of them: a spec fails that is off with
- * every seed. */
+/* The seeds that are tried. A rectifier whose argument is rounding alone may be open on one machine
+ * and shut on the other; one entry of a sum that nearly cancels is then some per cent of the sum.
+ * Other draws have such an entry elsewhere or nowhere, while a wrong kernel is wrong with all of
+ * them. A spec therefore fails only if it is off with every seed. */
 enum { FIRST_SEED = 3, SEEDS = 3 };
 enum { MOST_STATES = 1024, MOST_SPECS = 128 };
 /* of the largest entry: float32 through a whole network, sums in another order */
@@ -47,7 +47,7 @@ typedef struct Test {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* `name = 32` or `name 32` becomes `name = 4`: in place, filled up with spaces. */
+/* Changes `name = 32` or `name 32` into `name = 4`, in place, filled up with spaces. */
 static void shrink(char *text, const char *name, const char *value) {
     for (char *at = text; (at = strstr(at, name)) != NULL;) {
         at += strlen(name);
@@ -140,8 +140,8 @@ static int64_t buffer_bytes(const CoupletBuffer *b) {
     return couplet_buffer_count(b) * couplet_type_bytes(b->type);
 }
 
-/* Inputs by name, the same for both: noise for images, few classes, rows in order, the scalars of
- * an early step. */
+/* Makes an input by its name, the same for both back ends: noise for images, few classes, rows in
+ * order, the scalars of an early step. */
 static void *make_input(Test *t, const char *name, const CoupletBuffer *b) {
     const struct {
         const char *name;
@@ -196,9 +196,9 @@ static double largest_difference(const float *got, const float *wanted, int64_t 
     return most / fmax(scale, largest(wanted, count));
 }
 
-/* MoCHi mixes the rows that stand first in the order of their similarities: where two are a
- * rounding apart, another one is picked. Specs with data of their own have views in colour, whose
- * hues have seams. */
+/* Compares an array. MoCHi mixes the rows that stand first in the order of their similarities: if
+ * two are a rounding apart, the back ends pick different rows. Specs with data of their own have
+ * views in colour, whose hues have seams. */
 
 static int compare_buffer(const Spec *s, const char *name, const CoupletBuffer *b, const void *got,
                           const void *wanted, double scale, double *worst) {
@@ -233,8 +233,8 @@ static bool run_both(Test *t, const Spec *s, Pair *p, const CoupletPlan *cpu,
     return false;
 }
 
-/* Below this an array is mostly rounding: the gradient of a bias before a batch norm is 0 but for
- * what larger gradients leave in it. */
+/* Gives the size below which an array is mostly rounding: the gradient of a bias before a batch
+ * norm is 0 but for the rounding of larger gradients. */
 static double array_scale(const Spec *s, const Pair *p, const CoupletPlan *plan, CoupletRole role) {
     double most = 0;
     for (int i = 0; i < plan->commit_count; i++) {
@@ -274,7 +274,7 @@ static int64_t state_bytes(const CoupletStateInfo *info) {
     return bytes;
 }
 
-/* The starts and a step with the draws of t->seed; how many arrays are off. */
+/* Compares the starts and a step with the draws of t->seed. Returns how many arrays are off. */
 static int test_seed(Test *t, const Spec *s, void **states, void **memory, double *worst) {
     const CoupletProgram *program = s->cpu.program;
     const CoupletPlan *train = program->phases[0].train;

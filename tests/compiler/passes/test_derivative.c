@@ -58,8 +58,8 @@ static GNode *node(Bench *b, GReducer reducer, const GExpr *value, const GExpr *
     return graph_compute(b->g, &spec);
 }
 
-/* sum over all of weight * element, the weight different for each element so that a gradient in the
- * wrong place shows. */
+/* Makes the sum of weight * element over all elements. Each element has another weight, so that a
+ * gradient in the wrong place shows. */
 static GNode *scalarise(Bench *b, GNode *array) {
     const GExpr *axes[GRAPH_MAX_RANK];
     const GExpr *flat = gx_int(b->g, 0);
@@ -126,7 +126,7 @@ static int fill_data(void **state) {
     return 0;
 }
 
-/* Samples in the row's domain, made of x and y by smooth positive or nonzero maps. */
+/* Gives samples in the row's domain, made of x and y by smooth positive or nonzero maps. */
 static const GExpr *in_domain(Bench *b, const GExpr *e, const char *domain) {
     if (strcmp(domain, "positive") == 0)
         return gx2(b->g, G_ADD, gx_real(b->g, 0.3), gx2(b->g, G_MUL, e, e));
@@ -194,7 +194,7 @@ static void reducers(void **state) {
         }
 }
 
-/* x read at an index expression of a fresh j (and of data): the adjoint must find its way back. */
+/* Reads x at an index expression of a fresh j (and of data); the adjoint must find its way back. */
 static void reads(void **state) {
     (void)state;
     for (int kind = 0; kind < 8; kind++) {

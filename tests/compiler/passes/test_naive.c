@@ -98,7 +98,7 @@ static const double *find(void *context, const GNode *node) {
     return NULL;
 }
 
-/* The graph as it was lowered, in a graph of its own, with its gradient: no pass has touched
+/* Takes the graph as it was lowered into a graph of its own, with its gradient. No pass has touched
  * either. */
 static void take_reference(void *context, const Graph *lowered, const char *pass) {
     Case *c = context;

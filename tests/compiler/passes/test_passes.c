@@ -96,7 +96,8 @@ static char *printed(const Graph *g) {
     return text;
 }
 
-/* The first output by every real input and state, each gradient an output "grad_NAME". */
+/* Adds the gradient of the first output by every real input and state, each as an output
+ * "grad_NAME". */
 static void differentiate(Graph *g) {
     GNode **wanted = arena_array(g->arena, GNode *, g->nodes.count + 1);
     GNode **gradients = arena_array(g->arena, GNode *, g->nodes.count + 1);
@@ -113,7 +114,8 @@ static void differentiate(Graph *g) {
     }
 }
 
-/* A target like a processor with registers of 8 floats, on any machine. */
+/* Gives the plan as text, for a target like a processor with registers of 8 floats, on any
+ * machine. */
 static char *planned_text(Graph *g, const char **error) {
     static const PlanTarget target = {.name = "test",
                                       .alignment = 128,

@@ -1,5 +1,5 @@
-/* A variance in two levels, each part about its own mean: as exact as squares about the mean of
- * all, for values far from 0 with a small deviation. */
+/* A variance in two levels, each part about its own mean, is as exact as the squares about the mean
+ * of all terms, for values far from 0 with a small deviation. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/passes/passes.h"
 #include "compiler/plan/plan.h"
@@ -20,7 +20,7 @@ typedef struct Test {
     int failures;
 } Test;
 
-/* Parts differ from each other as well as within. */
+/* Gives a sample; parts differ from each other as well as within. */
 static double sample(const Test *t, int64_t i) {
     double within = (double)(i * 7919 % 1009) / 1009 - 0.5;
     double between = (double)(i / (K * C) * 31 % 64) / 64 - 0.5;
@@ -35,7 +35,7 @@ static const double *find(void *context, const GNode *n) {
     return values;
 }
 
-/* The sum over n and k of (x - centre)^2, or of x. */
+/* Makes the sum over n and k of (x - centre)^2, or of x. */
 static GNode *sum(Graph *g, GNode *x, GNode *centre) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
@@ -59,7 +59,8 @@ static GNode *mean_of(Graph *g, GNode *total) {
     return graph_compute(g, &spec);
 }
 
-/* Reads of the large array: by how many nodes, and how many of them are about a mean of all. */
+/* Counts the nodes that read the large array, and those of them that are about a mean of all
+ * terms. */
 static int about_all(const Graph *g, const GExpr *e) {
     int count = e->op == G_LOAD && e->tensor->rank == 1;
     for (int i = 0; i < e->arg_count; i++)

@@ -34,8 +34,8 @@ typedef struct Case {
     atomic_int failures;
 } Case;
 
-/* Rows are a multiple of the shards, and no two axes are equal. Twice as many are whole blocks of a
- * device's sweep in each shard. */
+/* Gives the extent of a dimension. Rows are a multiple of the shards, and no two axes are equal.
+ * Twice as many rows are whole blocks of a device's sweep in each shard. */
 static int64_t extent_of(const Expr *dim) {
     enum { FEWER = 256 /* PoCL is slow */ };
     if (on_opencl && dim->kind == EXPR_NAME && strcmp(dim->name, "N") == 0) return FEWER;
@@ -75,7 +75,8 @@ static void bind(Case *c) {
     }
 }
 
-/* A formula `faults_..` ends with a fault, of which all ranks say what one says. */
+/* True if a formula `faults_..` ends with its fault, and all ranks report the fault that one rank
+ * reports. */
 static bool meets_its_fault(Case *c, const char *sentence) {
     const bool may = strncmp(c->fn->name, "faults_", 7) == 0;
     if (may && !*c->fault) snprintf(c->fault, sizeof c->fault, "%s", sentence);
@@ -148,7 +149,7 @@ static void compare_ranks(Case *c, const CoupletRun *run) {
     }
 }
 
-/* What travelled is what the plan says: of two runs. */
+/* Compares the bytes that travelled in two runs with the bytes that the plan names. */
 static void count_bytes(Case *c, const CoupletGroup *group) {
     int64_t bytes = 0;
     for (int i = 0; i < c->plan->exchange_count; i++)
@@ -190,7 +191,7 @@ static void try_ranks(Case *c) {
     }
 }
 
-/* The arena of the largest of four ranks, in percent of that of one. */
+/* Gives the arena of the largest of four ranks, in percent of the arena of one. */
 static int64_t part_of_memory(const CoupletPlan *plan) {
     int64_t most = 0;
     for (int r = 0; r < 4; r++) {
@@ -201,7 +202,7 @@ static int64_t part_of_memory(const CoupletPlan *plan) {
     return plan->arena_bytes ? 100 * most / plan->arena_bytes : 100;
 }
 
-/* The plan of a graph; false with a sentence. The code of the host is freed by the caller. */
+/* Makes the plan of a graph. False with a sentence. The caller frees the host's code. */
 static bool make_plan(Case *c, Graph *g, CpuCode **code, const char **error) {
     const CpuOptions cpu = {NULL};
     const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
@@ -247,7 +248,7 @@ static int try_function(Diag *diag, const Method *method, const Stmt *fn, int *a
     return failures != 0;
 }
 
-/* All functions are meant where none is named. */
+/* True if a function is asked for; all are if none is named. */
 static bool is_meant(const char *name, int count, char **names) {
     for (int i = 0; i < count; i++)
         if (strcmp(names[i], name) == 0) return true;

@@ -1,6 +1,7 @@
-/* The reader of the graph's text form on any bytes: it may complain, it may not crash, hang or lose
- * memory, and what it takes it must print as a text that it takes again. A libFuzzer target; built
- * without libFuzzer it runs the files it is given. See docs/hacking.md for how to run it. */
+/* A libFuzzer target: the reader of the graph's text form on any bytes. The reader may complain,
+ * but must not crash, hang or lose memory; a graph that it takes must print as a text that it takes
+ * again. Built without libFuzzer, the target runs the files it is given. See docs/hacking.md for
+ * how to run it. */
 #include "compiler/graph/graph.h"
 
 #include <assert.h>
