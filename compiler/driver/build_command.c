@@ -6,6 +6,7 @@
 #include "compiler/driver/temporary.h"
 #include "lang/diag.h"
 #include "runtime/files.h"
+#include "runtime/interrupt.h"
 #include "runtime/safetensors.h"
 
 #include <ctype.h>
@@ -183,8 +184,13 @@ static bool write_binding(Build *b, bool with_main) {
     return good || fail(error);
 }
 
+/* A signal ends the command between two of its stages, so that its folder is removed. */
+static bool goes_on(void) {
+    return !couplet_interrupt_status() || fail("interrupted; nothing is written");
+}
+
 static bool write_objects(Build *b, bool with_main) {
-    return write_programs(b) && write_binding(b, with_main);
+    return goes_on() && write_programs(b) && write_binding(b, with_main) && goes_on();
 }
 
 /* ---- what is made ---------------------------------------------------------------------------- */
@@ -357,6 +363,7 @@ static bool build_program(Build *b, const Emit *emit) {
     b->out = b->options->out ? b->options->out : b->method->spec->name;
     if (!can_write(b, emit)) return false;
     if (b->writer) return emit->make(b); /* a text needs no code for a processor */
+    couplet_catch_interrupts();
     if (!(b->folder = temporary_folder(b->arena))) return false;
     bool good = assemble_all(b) && weights_fit(b) && emit->make(b);
     remove_folder(b);
@@ -373,7 +380,9 @@ int build_command(int argc, char **argv) {
         Emit emit;
         Build b = {.arena = arena, .options = &o};
         if (find_emit(&b, o.emit ? o.emit : "exe", &emit))
-            status = build_program(&b, &emit) ? 0 : 1;
+            status = build_program(&b, &emit)     ? 0
+                     : couplet_interrupt_status() ? couplet_interrupt_status()
+                                                  : 1;
         free(b.weights);
     }
     arena_free(arena);

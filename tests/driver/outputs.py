@@ -3,9 +3,11 @@
 with 1, and leave what was there before."""
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import command
 
@@ -78,6 +80,24 @@ with tempfile.TemporaryDirectory() as folder:
         check(done.returncode == 1 and done.stderr.count("\n") == 1
               and "standard output cannot be written: No space left" in done.stderr,
               f"{what}, whose lines nobody can read, is told once", done.stderr)
+
+    # A signal while kernels are compiled: the folder of the objects is there by then.
+    for number in signal.SIGINT, signal.SIGTERM:
+        objects = os.path.join(folder, number.name)
+        os.mkdir(objects)
+        before = read(program)
+        process = subprocess.Popen([couplet, "build", sys.argv[2] + "/examples/byol.cpl", "-o",
+                                    program], stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "TMPDIR": objects})
+        deadline = time.time() + 900
+        while not os.listdir(objects) and process.poll() is None and time.time() < deadline:
+            time.sleep(0.002)
+        process.send_signal(number)
+        said = process.communicate(timeout=900)[1]
+        check(process.returncode == 128 + number and "error[E802]: interrupted" in said,
+              f"{number.name} ends `build`", said)
+        check(read(program) == before and not os.listdir(objects),
+              f"{number.name}: the program is as it was, and no object is left")
 
     done = subprocess.run([couplet, "new", folder + "/project"], capture_output=True, text=True,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40)))
