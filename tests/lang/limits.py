@@ -209,6 +209,14 @@ def whole(n):
     return f"fn f(x[N]) = x[0] * ({n} - {n - 1})\n", 1
 
 
+def arrays_of_a_formula(n):
+    """Running sums, none of which is computed where it is read."""
+    lets = "".join(f"  let a{k}[i < N] = sum[j | j <= i] abs(x[j] - {k})\n" for k in range(n))
+    value = sum(abs(x - k) * (4 - i) for i, x in enumerate((1, 2, 3, 4)) for k in range(n))
+    terms = join((f"a{k}[i]" for k in range(n)), " + ")
+    return f"fn f(x[N]) {{\n{lets}  return sum[i] ({terms})\n}}\n", value
+
+
 def of_function(text, value):
     """The message's code, or the value that `couplet grad` prints."""
     path = command.write(os.path.join(folder, "f.cpl"), text)
@@ -226,7 +234,8 @@ def right(kind, n, text, value):
 
 def refused(kind, n, text, wanted):
     done, code, found = of_function(text, None)
-    check(done.returncode == 1 and code == wanted, f"{n} {kind}: {wanted}",
+    place = re.search(r"f\.cpl:[1-9]\d*:[1-9]\d*: error\[", done.stderr)
+    check(done.returncode == 1 and code == wanted and place, f"{n} {kind}: {wanted}",
           (done.returncode, code, found, done.stderr[-600:]))
 
 
@@ -240,6 +249,7 @@ LIMITED = [
     ("terms", terms, 1998, "E003"), ("signs", signs, 1997, "E003"),
            ("brackets", brackets, 1000, "E003"), ("nested calls", calls, 254, "E003"),
     ("as a whole number", whole, 2 ** 53 - 1, "E004"),
+    ("arrays of a formula", arrays_of_a_formula, 59, "E802"),
 ]
 # What is not: a few and many.
 UNLIMITED = [

@@ -3,8 +3,8 @@
 library and the golden cases are
 dropped, doubled, swapped and replaced (by huge numbers, by other names of the file), and `couplet
 check` answers each with success or
-with messages: never with a signal, a fault of the compiler (E9..) or silence. What fails is kept
-beside the message.
+with messages: never with a signal, a fault of the compiler (E9..), silence, or a message about the
+text (E0.. to E5..) without a place. What fails is kept beside the message.
 
 It is a campaign and no test of the default run; docs/hacking.md says when to run it. With COUPLET
 of the preset asan it finds more."""
@@ -98,6 +98,8 @@ def judge(text):
         return f"ends with {done.returncode}: {said[-500:]}"
     if re.search(r"error\[E9\d\d\]", said) and "E903" not in said:
         return said[:1000]
+    if re.search(r"^(couplet check|[^:\n]*:0(:\d+)?): error\[E[0-5]", said, re.M):
+        return "a message has no place: " + said[:1000]
     return "is refused in silence" if done.returncode == 1 and "error" not in said else None
 
 
