@@ -134,12 +134,22 @@ static json_t *make_fields(const CoupletTable *t) {
     return fields;
 }
 
+/* Returns how many classes each field of classes has: {"label": 10}. A method that is compiled
+ * again without its data asks for them. */
+static json_t *make_class_counts(const CoupletTable *t) {
+    json_t *counts = json_object();
+    for (int i = 0; i < t->field_count; i++)
+        if (t->fields[i].classes > 0)
+            json_object_set_new(counts, t->fields[i].name, json_integer(t->fields[i].classes));
+    return counts;
+}
+
 static json_t *make_source(const CoupletProgram *p, const CoupletSource *s, const CoupletTable *t) {
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "path",
-                     couplet_json_text(s->path), "place", couplet_json_text(t->path), "hash",
-                     json_hash(t->hash), "settings", make_settings(s), "fields", make_fields(t),
-                     "rows", (json_int_t)t->held, "used", (json_int_t)t->count, "selection",
-                     make_selection(p, s));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader,
+                     "path", couplet_json_text(s->path), "place", couplet_json_text(t->path),
+                     "hash", json_hash(t->hash), "settings", make_settings(s), "fields",
+                     make_fields(t), "classes", make_class_counts(t), "rows", (json_int_t)t->held,
+                     "used", (json_int_t)t->count, "selection", make_selection(p, s));
 }
 
 static json_t *make_data(const CoupletRecorded *from) {
@@ -453,6 +463,16 @@ static bool read_field(const char *text, CoupletField *out) {
     return known;
 }
 
+/* Returns how many classes a field of a source had, or 0 where the record does not say. Runs of
+ * older versions tell the names of classes alone. */
+static int64_t class_count(const CoupletRecord *record, const char *source, const char *field) {
+    const json_t *data = json_object_get(json_object_get(record->json, "data"), source);
+    const json_t *count = json_object_get(json_object_get(data, "classes"), field);
+    const json_t *named = json_object_get(json_object_get(record->json, "classes"), source);
+    if (json_is_integer(count)) return json_integer_value(count);
+    return (int64_t)json_array_size(json_object_get(named, field));
+}
+
 bool couplet_record_field(const CoupletRecord *record, const char *source, int number,
                           CoupletField *out) {
     json_t *fields =
@@ -460,7 +480,7 @@ bool couplet_record_field(const CoupletRecord *record, const char *source, int n
     json_t *text;
     const char *name;
     json_object_foreach(fields, name, text) {
-        *out = (CoupletField){.name = name};
+        *out = (CoupletField){.name = name, .classes = class_count(record, source, name)};
         if (number-- == 0) return json_is_string(text) && read_field(json_string_value(text), out);
     }
     return false;

@@ -73,8 +73,9 @@ typedef struct CoupletRecordedHyper {
 } CoupletRecordedHyper;
 bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecordedHyper *out);
 
-/* Finds a field of a source of the run, by its number. The name lives as long as the record.
- * Returns false if there are fewer. */
+/* Finds a field of a source of the run, by its number, with its type, its shape and how many
+ * classes it has (0: none, or the run is of a version that kept no count). The name lives as long
+ * as the record. Returns false if there are fewer. */
 bool couplet_record_field(const CoupletRecord *record, const char *source, int number,
                           CoupletField *out);
 

@@ -3,6 +3,7 @@
 in Python; that it leaves no trace in the run; and what is refused."""
 import json
 import math
+import os
 import random
 import subprocess
 import sys
@@ -135,6 +136,16 @@ with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "eval", f"{folder}/tuned")
     line = f"after training   fine-tuning     {found['fine-tuning']:.2f} %"
     check(line in done.stdout, "couplet eval", done.stdout + done.stderr)
+
+    # what leaves the run does so as from a run without it, though its data is not opened
+    for run in ("tuned", "plain"):
+        done = command.run(couplet, "embed", f"{folder}/{run}", "-o", f"{folder}/{run}.npy")
+        check(done.returncode == 0, f"{run}: couplet embed", done.stderr)
+        done = command.run(couplet, "export", f"{folder}/{run}", "--onnx", f"{folder}/{run}.onnx")
+        check(done.returncode == 0, f"{run}: couplet export", done.stderr)
+    made = [open(f"{folder}/{run}.npy", "rb").read() for run in ("tuned", "plain")
+            if os.path.exists(f"{folder}/{run}.npy")]
+    check(len(made) == 2 and made[0] == made[1], "and gives the same features")
 
     # batch statistics, draws, an edge ahead of the forward pass, between the steps of training
     data = command.small_data(folder + "/data", train=80, test=40)
