@@ -236,6 +236,7 @@ static Linear chosen_form(Places *p, const GExpr *condition, Linear a, Linear b)
 
 static Linear linear(Places *p, const GExpr *e) {
     bool in[3] = {false};
+    if (p->failed) return no_form(p);
     if (!scatters_in(p, &e, 1)) return (Linear){.rest = plain(p, e)};
     if (e->op == G_LOAD)
         return e->tensor->id < p->ids && p->carriers[e->tensor->id] ? read_carrier(p, e)
