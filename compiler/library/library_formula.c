@@ -78,12 +78,30 @@ static const char *element_text(CoupletElement element) {
     return "elements of no kind";
 }
 
+static bool axes_fit(Diag *diag, const Param *p, const CoupletArgument *a) {
+    int64_t elements = 1;
+    for (int i = 0; i < a->rank; i++) {
+        if (a->extent[i] < 1) {
+            diag_report(diag, CODE_FUNCTION_INPUT, p->span,
+                        "axis %d of `%s` has %lld entries; at least 1 is expected", i + 1, p->name,
+                        (long long)a->extent[i]);
+            return false;
+        }
+        if (__builtin_mul_overflow(elements, a->extent[i], &elements) || elements > MOST_ELEMENTS) {
+            diag_report(diag, CODE_FUNCTION_INPUT, p->span,
+                        "an array has at most %lld elements, and `%s` has more",
+                        (long long)MOST_ELEMENTS, p->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* True if the elements are of the parameter's kind, and each axis has some. */
 static bool array_fits(Diag *diag, const Param *p, const CoupletArgument *a) {
     const TypeKind kind = p->type ? p->type->kind : KIND_REAL;
     const bool wants_reals = kind == KIND_REAL, reals = a->element == COUPLET_FLOAT32;
     const char *name = p->name;
-    int64_t elements = 1;
     if (kind != KIND_REAL && kind != KIND_INT && kind != KIND_BOOL)
         diag_report(diag, CODE_FUNCTION_INPUT, p->span,
                     "`%s` is no array and no number, so a program cannot give it", name);
@@ -100,24 +118,8 @@ static bool array_fits(Diag *diag, const Param *p, const CoupletArgument *a) {
     else if (a->use == COUPLET_GRADIENT && !reals)
         diag_report(diag, CODE_FUNCTION_INPUT, p->span,
                     "`%s` is not made of reals, and has no gradient", name);
-    else {
-        for (int i = 0; i < a->rank; i++) {
-            if (a->extent[i] < 1) {
-                diag_report(diag, CODE_FUNCTION_INPUT, p->span,
-                            "axis %d of `%s` has %lld entries; at least 1 is expected", i + 1, name,
-                            (long long)a->extent[i]);
-                return false;
-            }
-            if (__builtin_mul_overflow(elements, a->extent[i], &elements) ||
-                elements > MOST_ELEMENTS) {
-                diag_report(diag, CODE_FUNCTION_INPUT, p->span,
-                            "an array has at most %lld elements, and `%s` has more",
-                            (long long)MOST_ELEMENTS, name);
-                return false;
-            }
-        }
-        return true;
-    }
+    else
+        return axes_fit(diag, p, a);
     return false;
 }
 
