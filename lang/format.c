@@ -55,14 +55,14 @@ typedef struct Format {
     ARRAY(int) opens, closes; /* the bytes at which parentheses are put in */
 } Format;
 
-static bool is_text(const Word *w, const char *text) {
+static bool is_written_as(const Word *w, const char *text) {
     return w && w->kind != WORD_COMMENT && strlen(text) == (size_t)w->length &&
            memcmp(w->text, text, (size_t)w->length) == 0;
 }
 
 static bool is_one_of(const Word *w, const char *const *texts) {
     for (; *texts; texts++)
-        if (is_text(w, *texts)) return true;
+        if (is_written_as(w, *texts)) return true;
     return false;
 }
 
@@ -259,16 +259,16 @@ static bool is_keyword(const Format *f, const Place *p, int i) {
 
 /* A minus with nothing to its left to subtract from. */
 static bool is_unary(const Format *f, const Place *p, int i) {
-    if (!is_text(&f->words.items[i], "-")) return false;
+    if (!is_written_as(&f->words.items[i], "-")) return false;
     if (p->last < 0 || p->closed_reducer) return true;
     const Word *last = &f->words.items[p->last];
     return last->kind == WORD_OPEN || last->kind == WORD_OPERATOR || is_keyword(f, p, p->last);
 }
 
 static int space_before_open(const Format *f, const Place *p, const Word *last, const Word *w) {
-    if (is_text(w, "{") || p->closed_reducer || last->kind == WORD_OPERATOR) return 1;
+    if (is_written_as(w, "{") || p->closed_reducer || last->kind == WORD_OPERATOR) return 1;
     /* scan t < rounds (h = h0) is no call */
-    bool carries = is_text(&f->words.items[p->statement], "scan") && !in_list(p);
+    bool carries = is_written_as(&f->words.items[p->statement], "scan") && !in_list(p);
     if (carries && w->offset > last->offset + last->length) return 1;
     return last->kind == WORD_NAME && is_keyword(f, p, p->last);
 }
@@ -276,9 +276,9 @@ static int space_before_open(const Format *f, const Place *p, const Word *last, 
 /* True for a claim, as in `labels : int[N]` and `let u : [N, D]`; false for `trunk: nn.convnet()`
  * and `loss near: E`. */
 static bool is_claim(const Format *f, const Place *p) {
-    if (is_text(&f->words.items[p->statement], "loss")) return false;
+    if (is_written_as(&f->words.items[p->statement], "loss")) return false;
     return !p->has_value ||
-           (!in_list(p) && p->last > 0 && is_text(&f->words.items[p->last - 1], ","));
+           (!in_list(p) && p->last > 0 && is_written_as(&f->words.items[p->last - 1], ","));
 }
 
 /* Returns the number of spaces between the last word and word i, when they stand on one line. */
@@ -287,14 +287,16 @@ static int spaces_before(const Format *f, const Place *p, int i) {
     const Word *last = p->last < 0 ? NULL : &f->words.items[p->last];
     if (!last) return 0;
     if (w->kind == WORD_COMMENT) return 2;
-    if (is_text(last, "{") || is_text(w, "}")) return 1;
-    if (last->kind == WORD_OPEN || w->kind == WORD_CLOSE || is_text(w, ",") || is_text(w, ";") ||
-        last->unary)
+    if (is_written_as(last, "{") || is_written_as(w, "}")) return 1;
+    if (last->kind == WORD_OPEN || w->kind == WORD_CLOSE || is_written_as(w, ",") ||
+        is_written_as(w, ";") || last->unary)
         return 0;
-    if (is_text(w, ".") || is_text(last, ".") || is_text(w, "^") || is_text(last, "^")) return 0;
-    if (is_text(w, "*") || is_text(w, "/")) return !is_close(f, i);
-    if ((is_text(last, "*") || is_text(last, "/")) && is_close(f, p->last)) return 0;
-    if (is_text(w, ":")) return is_claim(f, p);
+    if (is_written_as(w, ".") || is_written_as(last, ".") || is_written_as(w, "^") ||
+        is_written_as(last, "^"))
+        return 0;
+    if (is_written_as(w, "*") || is_written_as(w, "/")) return !is_close(f, i);
+    if ((is_written_as(last, "*") || is_written_as(last, "/")) && is_close(f, p->last)) return 0;
+    if (is_written_as(w, ":")) return is_claim(f, p);
     if (w->kind == WORD_OPEN) return space_before_open(f, p, last, w);
     return 1;
 }
@@ -306,13 +308,14 @@ static bool continues(const Format *f, const Place *p, int i) {
     if (p->last < 0) return false;
     if (in_list(p)) return w->kind != WORD_CLOSE;
     const Word *last = &f->words.items[p->last];
-    if (is_text(w, ">>") || ((is_text(w, "then") || is_text(w, "else")) && !is_text(last, "}")))
+    if (is_written_as(w, ">>") ||
+        ((is_written_as(w, "then") || is_written_as(w, "else")) && !is_written_as(last, "}")))
         return true;
     static const char *const lists[] = {"let", "report", "update", NULL};
-    if (is_text(last, ",") && p->depth && innermost(p)->settings &&
+    if (is_written_as(last, ",") && p->depth && innermost(p)->settings &&
         !is_one_of(&f->words.items[p->statement], lists))
         return false;
-    if (is_text(last, ";")) return false;
+    if (is_written_as(last, ";")) return false;
     return p->closed_reducer || last->kind == WORD_OPERATOR ||
            (is_keyword(f, p, p->last) && !begins_statement(p));
 }
@@ -342,8 +345,9 @@ static void open_word_bracket(const Format *f, Place *p, int i) {
     static const char *const with_settings[] = {"train", "stage", "eval", "queue", "data", NULL};
     const Word *w = &f->words.items[i];
     const Word *last = p->last < 0 ? NULL : &f->words.items[p->last];
-    Bracket b = {.word = i, .brace = is_text(w, "{")};
-    b.reducer = is_text(w, "[") && last && is_one_of(last, reducers) && !is_text(last, "count");
+    Bracket b = {.word = i, .brace = is_written_as(w, "{")};
+    b.reducer =
+        is_written_as(w, "[") && last && is_one_of(last, reducers) && !is_written_as(last, "count");
     b.settings = b.brace && is_one_of(&f->words.items[p->statement], with_settings);
     p->open[p->depth++] = b;
     p->braces += b.brace;
@@ -360,7 +364,7 @@ static void note_word(const Format *f, Place *p, int i) {
         p->braces -= innermost(p)->brace;
         p->depth--;
     }
-    if (!in_list(p) && (is_text(w, "=") || is_text(w, "<-"))) {
+    if (!in_list(p) && (is_written_as(w, "=") || is_written_as(w, "<-"))) {
         p->has_value = true;
     }
     p->closed_reducer = was_reducer;
@@ -378,12 +382,12 @@ static void place_words(Format *f) {
         Word *w = &f->words.items[i];
         bool continued = continues(f, &p, i);
         if (w->first) {
-            w->indent = 2 * (p.braces - is_text(w, "}")) + (continued ? 4 : 0);
+            w->indent = 2 * (p.braces - is_written_as(w, "}")) + (continued ? 4 : 0);
             w->anchor = find_anchor(f, &p, i, continued);
             w->blank &= !continued;
         }
-        bool separated = p.last >= 0 && is_text(&f->words.items[p.last], ";");
-        bool begins = w->kind != WORD_COMMENT && !is_text(w, "}") && !continued &&
+        bool separated = p.last >= 0 && is_written_as(&f->words.items[p.last], ";");
+        bool begins = w->kind != WORD_COMMENT && !is_written_as(w, "}") && !continued &&
                       (begins_statement(&p) || separated || (w->first && !in_list(&p)));
         if (begins) begin_statement(&p, i);
         w->spaces = spaces_before(f, &p, i);
@@ -404,8 +408,8 @@ static bool same_class(const Word *a, const Word *b) {
     bool value[2] = {a->kind <= WORD_STRING, b->kind <= WORD_STRING};
     if (value[0] || value[1]) return value[0] && value[1];
     return a->kind == b->kind &&
-           (a->kind == WORD_COMMENT || is_text(a, "=") || is_text(a, "<-") || is_text(a, "|") ||
-            is_text(a, ">>") || is_text(a, ":")) &&
+           (a->kind == WORD_COMMENT || is_written_as(a, "=") || is_written_as(a, "<-") ||
+            is_written_as(a, "|") || is_written_as(a, ">>") || is_written_as(a, ":")) &&
            (a->kind == WORD_COMMENT ||
             (a->length == b->length && memcmp(a->text, b->text, (size_t)a->length) == 0));
 }
@@ -458,7 +462,8 @@ static const char *written(Format *f) {
         const Word *w = &f->words.items[i];
         if (w->first) {
             if (i) text_append(&text, "\n", 1);
-            if (w->blank && !is_text(&w[-1], "{") && !is_text(w, "}")) text_append(&text, "\n", 1);
+            if (w->blank && !is_written_as(&w[-1], "{") && !is_written_as(w, "}"))
+                text_append(&text, "\n", 1);
             column = 0;
         }
         for (; column < w->at; column++)

@@ -219,7 +219,7 @@ static void set_first(CoupletExchanges *x, const CoupletExchange *e) {
 }
 
 /* Has the queue of another device copy this rank's data to the host. */
-static bool fetch(CoupletExchanges *x, const CoupletExchange *e, Going *going) {
+static bool copy_to_host(CoupletExchanges *x, const CoupletExchange *e, Going *going) {
     CoupletDevice *d = x->device;
     const int64_t first = first_leaf(x, e, x->group->rank);
     const int64_t count = own_leaf_count(x, e);
@@ -325,7 +325,7 @@ bool couplet_exchanges_made(CoupletExchanges *x, int step) {
     for (; x->made_at < x->plan->exchange_count; x->made_at++) {
         const int number = x->by_made[x->made_at];
         if (x->plan->exchanges[number].made > step) break;
-        if (!fetch(x, &x->plan->exchanges[number], &x->going[number])) return false;
+        if (!copy_to_host(x, &x->plan->exchanges[number], &x->going[number])) return false;
     }
     const bool starts = x->device->is_host || x->group->waits_at_once;
     return (!starts || start_what_is_made(x)) && move_on(x);

@@ -108,7 +108,8 @@ static LLVMValueRef load_vectors(const Vectors *v, LLVMValueRef base, int64_t at
     return value;
 }
 
-static LLVMValueRef store(const Vectors *v, LLVMValueRef value, LLVMValueRef base, int64_t at) {
+static LLVMValueRef store_vectors(const Vectors *v, LLVMValueRef value, LLVMValueRef base,
+                                  int64_t at) {
     LLVMValueRef stored =
         LLVMBuildStore(v->f->e->builder, value,
                        at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base);
@@ -209,7 +210,7 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
             }
             sums[i] = LLVMBuildFAdd(b, old, sums[i], "");
         }
-        LLVMSetVolatile(store(v, sums[i], to, at), s->leaf > 0);
+        LLVMSetVolatile(store_vectors(v, sums[i], to, at), s->leaf > 0);
     }
 }
 
@@ -300,7 +301,7 @@ static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef
         transpose(v, rows);
         LLVMValueRef at = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
         for (int64_t i = 0; i < s->lanes; i++)
-            store(v, rows[i], at, i * 2 * s->lanes + half * s->lanes);
+            store_vectors(v, rows[i], at, i * 2 * s->lanes + half * s->lanes);
         loop_end(f, &ys);
     }
     panel_by_element(f, s, source, to, first, last, squares, count);
@@ -314,7 +315,7 @@ static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef s
     LLVMValueRef line = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->y_step));
     LLVMValueRef row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
     for (int64_t half = 0; half < 2; half++)
-        store(v, load_vectors(v, line, half * s->lanes), row, half * s->lanes);
+        store_vectors(v, load_vectors(v, line, half * s->lanes), row, half * s->lanes);
     loop_end(f, &ys);
 }
 

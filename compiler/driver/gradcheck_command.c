@@ -63,7 +63,7 @@ static bool is_comparable(const char *name, double value) {
     return false;
 }
 
-static void print_head(const char *name, double value, int width) {
+static void print_gradient_head(const char *name, double value, int width) {
     printf("%s = %.10g\n  %-*s  entries  largest gradient  off by\n", name, value, width, "");
 }
 
@@ -131,7 +131,7 @@ static bool check_gradients(Diag *diag, const Subject *s) {
     int width = longest_name(s->finished);
     good = good && is_comparable(s->name, *reference_value(base, output));
     if (good) {
-        print_head(s->name, *reference_value(base, output), width);
+        print_gradient_head(s->name, *reference_value(base, output), width);
     }
     for (int i = 0; good && i < s->finished->outputs.count; i++) {
         const GOutput *gradient = &s->finished->outputs.items[i];

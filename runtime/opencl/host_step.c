@@ -13,8 +13,8 @@ typedef struct HostArrays {
     void *scratch;
 } HostArrays;
 
-static bool fetch(CoupletDevice *device, const CoupletPlan *plan, const CoupletStep *step,
-                  void *const *memory, HostArrays *arrays) {
+static bool fetch_arrays(CoupletDevice *device, const CoupletPlan *plan, const CoupletStep *step,
+                         void *const *memory, HostArrays *arrays) {
     arrays->scratch = malloc((size_t)plan->scratch_bytes + 1);
     bool good = arrays->scratch != NULL;
     for (int i = 0; i < step->buffer_count && good; i++) {
@@ -36,7 +36,7 @@ bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number
     const CoupletStep *step = &plan->steps[number];
     HostArrays arrays = {{NULL}, {0}, NULL};
     int64_t fault = 0;
-    bool good = fetch(device, plan, step, memory, &arrays);
+    bool good = fetch_arrays(device, plan, step, memory, &arrays);
     if (good) {
         const CoupletWorker worker = {arrays.scratch, &fault};
         step->kernel(arrays.buffers, 0, step->tiles, &worker);

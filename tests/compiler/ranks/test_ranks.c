@@ -85,7 +85,7 @@ static bool meets_its_fault(Case *c, const char *sentence) {
     return false;
 }
 
-static CoupletDevice *open_device(CoupletThreads *threads) {
+static CoupletDevice *open_rank_device(CoupletThreads *threads) {
     char error[640];
     CoupletDevice *device =
         on_opencl ? couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error)
@@ -107,7 +107,7 @@ static bool fill_with_nan(const Case *c, CoupletRun *run) {
 static bool run_on(Case *c, CoupletGroup *group, void (*take)(Case *, const CoupletRun *)) {
     CoupletFault fault;
     CoupletThreads *threads = couplet_threads_new(c->threads);
-    CoupletDevice *device = open_device(threads);
+    CoupletDevice *device = open_rank_device(threads);
     if (!device) return false;
     device->group = group;
     CoupletRun *run = couplet_run_on(device, c->plan);
