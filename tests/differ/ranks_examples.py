@@ -102,7 +102,7 @@ def main():
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--resume", action="store_true")
-    o = parser.parse_args()
+    o = parser.parse_intermixed_args()
     o.ranks = [int(word) for word in o.ranks.split(",")]
     o.data = os.path.join(os.path.dirname(o.couplet), "example_data")
     os.makedirs(o.data, exist_ok=True)
