@@ -50,7 +50,8 @@ const GExpr *length_behind_reads(Graph *g, const GExpr *e) {
 struct RootFacts {
     Graph *g;
     Logs logs;
-    ExprMap squares; /* by expression: 1 if it contains a sum of squares */
+    ExprMap squares;        /* by expression: 1 if it contains a sum of squares */
+    ARRAY(char) pairs_away; /* by id of a node: see pairs_away, and 1 more; 0: not known */
 };
 
 static RootFacts *facts_of(Lower *l) {
@@ -123,21 +124,38 @@ bool length_is_of_rows(Graph *g, const GNode *squares) {
     return terms_of(squares) <= 2 * largest_read(g, squares);
 }
 
-static bool finds_pairs(Graph *g, const GNode *n, int depth) {
-    if (n->kind == GN_STOP) return finds_pairs(g, n->operand, depth);
-    if (n->kind != GN_COMPUTE) return false;
-    const Loads loads = loads_of_all(g->arena, 1, &n->value);
+static int pairs_away(RootFacts *facts, const GNode *n);
+
+static int find_pairs_away(RootFacts *facts, const GNode *n) {
+    if (n->kind == GN_STOP) return pairs_away(facts, n->operand);
+    if (n->kind != GN_COMPUTE) return DEEPEST + 1;
+    const Loads loads = loads_of_all(facts->g->arena, 1, &n->value);
     int64_t read = 0;
+    int nearest = DEEPEST;
     for (int i = 0; i < loads.items.count; i++) {
         const GNode *from = loads.items.items[i]->tensor;
-        if (depth > 0 && finds_pairs(g, from, depth - 1)) return true;
+        const int away = pairs_away(facts, from);
+        if (away < nearest) nearest = away;
         read += graph_element_count(from);
     }
-    return n->reducer == GR_SUM && n->rank >= 2 && graph_element_count(n) > read;
+    if (n->reducer == GR_SUM && n->rank >= 2 && graph_element_count(n) > read) return 0;
+    return nearest + 1;
 }
 
-bool length_is_of_pairs(Graph *g, const GNode *sum) {
-    return finds_pairs(g, sum, DEEPEST);
+/* The arrays between a node and the nearest array of pairs that it is made of: 0 for such an array
+ * itself, DEEPEST + 1 where none is near. */
+static int pairs_away(RootFacts *facts, const GNode *n) {
+    while ((uint32_t)facts->pairs_away.count <= n->id)
+        array_push(facts->g->arena, &facts->pairs_away, 0);
+    if (!facts->pairs_away.items[n->id]) {
+        const char found = (char)(find_pairs_away(facts, n) + 1);
+        facts->pairs_away.items[n->id] = found;
+    }
+    return facts->pairs_away.items[n->id] - 1;
+}
+
+bool length_is_of_pairs(Lower *l, const GNode *sum) {
+    return pairs_away(facts_of(l), sum) <= DEEPEST;
 }
 
 /* ---- one root -------------------------------------------------------------------------------- */
@@ -422,8 +440,8 @@ static const GExpr *root_of_squares(Lower *l, const GExpr *e) {
     const GExpr *v = length_behind_reads(l->g, e), *count = NULL;
     if (v->op == G_DIV) count = v->args[1], v = length_behind_reads(l->g, v->args[0]);
     if (!is_sum_of_squares(v)) return NULL;
-    return length_is_of_pairs(l->g, v->tensor) ? root_of_pairs(l->g, v, count)
-                                               : length(l->g, v, count);
+    return length_is_of_pairs(l, v->tensor) ? root_of_pairs(l->g, v, count)
+                                            : length(l->g, v, count);
 }
 
 const GExpr *lower_root(Lower *l, const GExpr *e) {

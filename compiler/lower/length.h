@@ -20,7 +20,7 @@ GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value);
 bool length_is_of_rows(Graph *g, const GNode *sum);
 /* True if the terms are of an array of pairs, larger than all that it is made of, which stream may
  * want to make in tiles. */
-bool length_is_of_pairs(Graph *g, const GNode *sum);
+bool length_is_of_pairs(Lower *l, const GNode *sum);
 /* Returns the sum of products of all pairs, with both arrays scaled as wholes, or NULL if its terms
  * are no products of plain sums and differences of reads. The sum is scaled by both `over`. A sum
  * of squares has one scale, so the slope by an entry lacks one of its factors. */

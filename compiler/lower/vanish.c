@@ -261,7 +261,7 @@ static const GExpr *is_nonzero_read(Opened *o, const GExpr *e) {
     Graph *g = o->l->g;
     if (e->tensor->kind == GN_STOP)
         return is_nonzero(o, gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL));
-    if (is_product_of_all(e) || (is_sum(e) && !length_is_of_pairs(g, e->tensor)))
+    if (is_product_of_all(e) || (is_sum(e) && !length_is_of_pairs(o->l, e->tensor)))
         return has_nonzero_term(o, e, FLT_MIN);
     return gx2(g, G_NE, e, real(g, 0));
 }
@@ -646,7 +646,7 @@ static Part part_of_sum(Opened *o, const GExpr *e, double degree, const GExpr *e
 
 /* A sum of each row, whose terms are all of one degree. */
 static bool is_row(Opened *o, const GExpr *e) {
-    if (!is_sum(e) || length_is_of_pairs(o->l->g, e->tensor)) return false;
+    if (!is_sum(e) || length_is_of_pairs(o->l, e->tensor)) return false;
     const Shape *term = shape_of(facts_of(o->l), e->tensor->value);
     return term->is_even && term->degree > 0;
 }
@@ -704,7 +704,7 @@ const GExpr *lower_vanishing(Lower *l, const GExpr *e, const GExpr *exponent) {
     const GExpr *v = open_read(&o, e), *count = NULL;
     if (v->op == G_DIV && shape_of(facts_of(l), v->args[1])->degree == 0)
         count = v->args[1], v = open_read(&o, v->args[0]);
-    if (is_sum(v) && length_is_of_pairs(g, v->tensor)) return of_pairs(g, v, count, exponent);
+    if (is_sum(v) && length_is_of_pairs(l, v->tensor)) return of_pairs(g, v, count, exponent);
     if (is_row(&o, v)) return of_sum(&o, v, count, exponent);
     return of_factors(&o, e, exponent);
 }
