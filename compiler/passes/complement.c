@@ -16,7 +16,14 @@
  * Note [Some of a softmax]
  * A sum of entries of one row, each by a weight, is 1 less what the weights leave of each: all p[j]
  * of the row are 1 together, so 1 - sum[j | g] w[j] p[j] = sum[j] (if g then 1 - w[j] else 1)
- * p[j]. */
+ * p[j].
+ *
+ * Note [Roots of two softmaxes]
+ * Of two rows p and q, each of which is 1 together, 1 - sum[j] sqrt(p[j] q[j]) is half of sum[j]
+ * (sqrt(p[j]) - sqrt(q[j]))^2: the square of the Hellinger distance. A term of that sum is the
+ * larger of p and q times expm1(-|log p - log q| / 2)^2. Of rows that are close, the exponents are
+ * subtracted first, which is exact. What both log-sum-exps have lost is then one number for all
+ * terms, and cancels but for its square. */
 #include "compiler/passes/logform.h"
 
 #include <math.h>
@@ -186,6 +193,75 @@ static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry 
     return true;
 }
 
+/* The guard of the row's log-sum-exp, at the index that is summed over; NULL: there is none. */
+static const GExpr *guard_of_row(Logs *l, const ComputeSpec *sum, const Softmax *row) {
+    Graph *g = l->g;
+    const ComputeSpec *lse = logs_opened(l, row->lse->tensor);
+    if (!lse->guard) return NULL;
+    const GExpr *here = gx_substitute(g, lse->guard, lse->out_rank, lse->out, row->lse->args);
+    return gx_substitute(g, here, 1, lse->red, sum->red);
+}
+
+/* True if the value is an entry of a row, all of whose entries the sum takes, each once. `*where`
+ * holds of those, and of nothing else that is not 0. */
+static bool is_of_whole_row(Logs *l, const ComputeSpec *sum, const GExpr *value, Softmax *row,
+                            const GExpr **where) {
+    WeightedEntry e = {0};
+    if (!find_entry(l, value, 0, &e) || e.weight || !are_of_one_row(l, sum, &e)) return false;
+    const GExpr *taken = guard_of_row(l, sum, &e.softmax);
+    *row = e.softmax;
+    *where = gx_and(l->g, sum->guard, e.holds);
+    return log_guard_implies(*where, taken) && log_guard_implies(taken, *where);
+}
+
+/* What the value is the square root of; NULL: it is none. */
+static const GExpr *under_root(Logs *l, const GExpr *e) {
+    const GExpr *v = log_value_behind(l, e);
+    const bool is_root =
+        v->op == G_SQRT || (v->op == G_POW && is_number(v->args[1]) && v->args[1]->real == 0.5);
+    return is_root ? log_value_behind(l, v->args[0]) : NULL;
+}
+
+/* The two values whose product the term is the root of. */
+static bool is_root_of_product(Logs *l, const GExpr *term, const GExpr *factors[2]) {
+    const GExpr *v = log_value_behind(l, term), *under = under_root(l, v);
+    const GExpr *product = under ? under : v;
+    if (product->op != G_MUL) return false;
+    for (int i = 0; i < 2; i++)
+        factors[i] = under ? product->args[i] : under_root(l, product->args[i]);
+    return factors[0] && factors[1];
+}
+
+/* (sqrt(p) - sqrt(q))^2. A term that neither row has is 0. */
+static const GExpr *square_between_roots(Graph *g, const Softmax *p, const Softmax *q) {
+    const GExpr *log_p = gx2(g, G_SUB, p->exponent, p->total),
+                *log_q = gx2(g, G_SUB, q->exponent, q->total), *high = gx2(g, G_MAX, log_p, log_q),
+                *nothing = real(g, -INFINITY);
+    const GExpr *apart =
+        gx2(g, G_SUB, gx2(g, G_SUB, p->exponent, q->exponent), gx2(g, G_SUB, p->total, q->total));
+    const GExpr *size = times(g, real(g, -0.5), gx1(g, G_ABS, apart)),
+                *loss = gx1(g, G_EXPM1, size);
+    return gx_select(g, gx2(g, G_EQ, high, nothing), real(g, 0),
+                     times(g, gx1(g, G_EXP, high), times(g, loss, loss)));
+}
+
+/* 1 less the sum of roots of the products of two rows' entries: see the note. */
+static const GExpr *roots_complement(Logs *l, const ComputeSpec *sum, const GExpr *v) {
+    Graph *g = l->g;
+    const GExpr *factors[2], *where[2];
+    Softmax p, q;
+    if (!is_root_of_product(l, sum->value, factors)) return NULL;
+    if (!is_of_whole_row(l, sum, factors[0], &p, &where[0]) ||
+        !is_of_whole_row(l, sum, factors[1], &q, &where[1]) ||
+        !log_guard_implies(where[0], where[1]) || !log_guard_implies(where[1], where[0]))
+        return NULL;
+    ComputeSpec squares = *sum;
+    squares.name = NULL;
+    squares.guard = where[0];
+    squares.value = square_between_roots(g, &p, &q);
+    return times(g, real(g, 0.5), read_of(g, &squares, v));
+}
+
 /* See the note. The entries that are summed have to be among those that the row's log-sum-exp
  * takes. */
 static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
@@ -193,15 +269,10 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     if (!is_sum_over_one_index(v)) return NULL;
     ComputeSpec rest = *logs_opened(l, v->tensor);
     WeightedEntry e = {0};
-    if (!find_entry(l, rest.value, 0, &e) || !are_of_one_row(l, &rest, &e)) return NULL;
-    const GNode *row = e.softmax.lse->tensor;
-    const ComputeSpec *lse = logs_opened(l, row);
-    const GExpr *taken = lse->guard, *summed = gx_and(g, rest.guard, e.holds),
-                *entry = entry_of(g, &e.softmax);
-    if (taken)
-        taken =
-            gx_substitute(g, gx_substitute(g, taken, lse->out_rank, lse->out, e.softmax.lse->args),
-                          1, lse->red, rest.red);
+    if (!find_entry(l, rest.value, 0, &e)) return roots_complement(l, &rest, v);
+    if (!are_of_one_row(l, &rest, &e)) return NULL;
+    const GExpr *taken = guard_of_row(l, &rest, &e.softmax),
+                *summed = gx_and(g, rest.guard, e.holds), *entry = entry_of(g, &e.softmax);
     if (!log_guard_implies(summed, taken)) return NULL;
     if (!e.weight) {
         rest.guard = gx_and(g, taken, summed ? gx1(g, G_NOT, summed) : gx_bool(g, false));
@@ -409,6 +480,10 @@ static const GExpr *complement(Logs *l, const GExpr *v, int depth) {
     const GExpr *found = complement_behind(l, log_value_behind(l, v), depth + 1);
     expr_map_set(&l->complements[depth], v, (ExprValue){.pointer = found});
     return found;
+}
+
+const GExpr *complement_of_roots(Logs *l, const GExpr *v) {
+    return is_sum_over_one_index(v) ? roots_complement(l, logs_opened(l, v->tensor), v) : NULL;
 }
 
 const GExpr *complement_of(Logs *l, const GExpr *v) {

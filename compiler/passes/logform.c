@@ -8,19 +8,29 @@
  * others below what float32 holds.
  *
  * The rewrites follow a value through the nodes that hold it, through at most REACH_OF_EXP
- * reductions. Beyond that a formula stays as it is, and is right, but may overflow. */
+ * reductions. Beyond that a formula stays as it is, and is right, but may overflow.
+ *
+ * Note [Exponentials alone]
+ * A value that is made of exponentials and positive numbers alone, by sums, products and quotients,
+ * is one exponential, however many reductions lie in it: rounds of Sinkhorn's scaling, shares of
+ * shares. Such a value is opened to the end, once, and in a long chain each MOST_INLINED-th array
+ * of exponents is kept. Opened down to some depth alone, each link of a chain would have another
+ * form for each depth at which it is met, and the gradient would be what is left of the large
+ * slopes of all of them. */
 #include "compiler/passes/logform.h"
 
 #include "compiler/passes/bound.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 enum {
     MOST_TERMS = 24,
     DEEPEST_DRAW = 8,
-    SAFE_DRAW = 20,       /* the exponent of a factor that is below 5e8 */
-    MOST_BEHIND_NODES = 8 /* the most nodes of a sum, and of all sums that it reads */
+    SAFE_DRAW = 20,        /* the exponent of a factor that is below 5e8 */
+    MOST_BEHIND_NODES = 8, /* the most nodes of a sum, and of all sums that it reads */
+    MOST_INLINED = 8       /* the arrays whose exponents are written into one formula */
 };
 
 static const double lowest = -3e38, highest_exponent = 80; /* of float32 */
@@ -55,6 +65,7 @@ void logs_open(Logs *l, Graph *g) {
     expr_map_open_in(&l->bounds, g->arena);
     expr_map_open_in(&l->logs, g->arena);
     expr_map_open_in(&l->lengths, g->arena);
+    expr_map_open_in(&l->pure, g->arena);
     for (int i = 0; i < WAYS; i++)
         expr_map_open_in(&l->forms[i], g->arena);
     for (int i = 0; i < MOST_NESTED; i++)
@@ -72,9 +83,9 @@ const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
     return l->opened.items[node->id];
 }
 
-/* A scale is as large as a few terms, so its parts need not be taken apart again. Without this
- * mark, each of a chain of quotients would take apart all quotients that were rewritten before
- * it. */
+/* A scale is of the size of a few terms, and a shared shift is an exponent: what they are made of
+ * need not be taken apart again. Without this, each of a chain of quotients or logs would take
+ * apart all that were rewritten before it. */
 enum { MADE_SCALE = 1, MADE_POSITIVE };
 
 static int made_as(const Logs *l, const GNode *node) {
@@ -112,8 +123,9 @@ static Reach nearest(Logs *l, const GExpr *e, int first) {
 }
 
 static Reach reach_behind(Logs *l, const GExpr *load) {
+    if (made_as(l, load->tensor)) return nowhere;
     if (is_stopped(load)) return reach_of(l, behind_stop(l->g, load));
-    if (!is_node(load) || made_as(l, load->tensor)) return nowhere;
+    if (!is_node(load)) return nowhere;
     const GReducer r = load->tensor->reducer;
     if (r == GR_NONE) return load->tensor->active ? nowhere : reach_of(l, load->tensor->value);
     if (r != GR_SUM && r != GR_MAX && r != GR_MIN) return nowhere;
@@ -211,6 +223,62 @@ bool logs_hold_exp(Logs *l, const GExpr *e) {
 bool logs_hold_bare_exp(Logs *l, const GExpr *e) {
     const Reach r = reach_of(l, e);
     return r.exp <= REACH_OF_EXP || r.softmax == 0;
+}
+
+/* ---- exponentials alone ---------------------------------------------------------------------- */
+
+/* The arrays within each other that the value is made of, and one more; 0: it is not made of
+ * exponentials alone. */
+static int64_t pure_depth(Logs *l, const GExpr *e);
+
+static int64_t pure_depth_of_args(Logs *l, const GExpr *e, int first, int end) {
+    int64_t deepest = 1;
+    for (int i = first; i < end; i++) {
+        const int64_t depth = pure_depth(l, e->args[i]);
+        if (!depth) return 0;
+        if (depth > deepest) deepest = depth;
+    }
+    return deepest;
+}
+
+static int64_t pure_depth_behind(Logs *l, const GExpr *load) {
+    const GNode *n = load->tensor;
+    if (made_as(l, n)) return 0;
+    if (is_stopped(load)) return pure_depth(l, behind_stop(l->g, load));
+    if (!is_node(load) || n->active) return 0;
+    const bool is_reduced = n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
+    if (n->reducer != GR_NONE && !is_reduced) return 0;
+    if (n->reducer == GR_NONE && log_is_moved(load)) return 0;
+    const int64_t depth = pure_depth(l, n->value);
+    return is_reduced && depth ? 1 : depth ? depth + 1 : 0;
+}
+
+static bool is_pure_leaf(const GExpr *e) {
+    if (e->op == G_CONST) return e->real >= 0;
+    if (e->op == G_TO_REAL) return e->args[0]->type == GT_BOOL;
+    return e->op == G_EXP || e->op == G_SIGMOID;
+}
+
+static int64_t find_pure_depth(Logs *l, const GExpr *e) {
+    /* by operation: the first of the arguments that are asked, and the one behind the last */
+    static const struct {
+        int first, end;
+    } asked[G_OP_COUNT] = {
+        [G_MUL] = {0, 2}, [G_DIV] = {0, 2},    [G_ADD] = {0, 2},  [G_MAX] = {0, 2},
+        [G_MIN] = {0, 2}, [G_SELECT] = {1, 3}, [G_SQRT] = {0, 1}, [G_POW] = {0, 1}};
+    if (is_pure_leaf(e)) return 1;
+    if (e->op == G_LOAD) return logs_hold_exp(l, e) ? pure_depth_behind(l, e) : 0;
+    if (e->op == G_POW && e->args[1]->op != G_CONST) return 0;
+    return asked[e->op].end ? pure_depth_of_args(l, e, asked[e->op].first, asked[e->op].end) : 0;
+}
+
+static int64_t pure_depth(Logs *l, const GExpr *e) {
+    if (e->type != GT_REAL) return 0;
+    const ExprValue *known = expr_map_find(&l->pure, e);
+    if (known) return known->integer;
+    const int64_t depth = find_pure_depth(l, e);
+    expr_map_set(&l->pure, e, (ExprValue){.integer = depth});
+    return depth;
 }
 
 bool log_is_moved(const GExpr *e) {
@@ -322,9 +390,7 @@ static const GExpr *counting_shift(Graph *g, const LogForm *f) {
     return gx_select(g, gx2(g, G_NE, f->scale, real(g, 0)), shift_of(g, f), real(g, -INFINITY));
 }
 
-/* An expression that grew large becomes a node, so that formulas made of such formulas have a
- * bound. */
-static const GExpr *settled(Graph *g, const GExpr *e) {
+const GExpr *log_settled(Graph *g, const GExpr *e) {
     enum { LARGE = 48 };
     const GExpr *free[GRAPH_MAX_FREE];
     if (!e || expr_size(e) <= LARGE) return e;
@@ -336,7 +402,7 @@ static const GExpr *settled(Graph *g, const GExpr *e) {
 }
 
 static const GExpr *settled_scale(Logs *l, const GExpr *e, bool positive) {
-    const GExpr *found = settled(l->g, e);
+    const GExpr *found = log_settled(l->g, e);
     if (found != e) note_made(l, found->tensor, positive);
     return found;
 }
@@ -419,7 +485,7 @@ static LogForm form_at(Logs *l, const GExpr *e, int way);
 static LogForm sum_of_units(Logs *l, const LogForm *forms, int count) {
     const GExpr *log = shift_of(l->g, &forms[0]);
     for (int i = 1; i < count; i++)
-        log = settled(l->g, log_add(l->g, log, shift_of(l->g, &forms[i])));
+        log = log_settled(l->g, log_add(l->g, log, shift_of(l->g, &forms[i])));
     return (LogForm){log, NULL, true};
 }
 
@@ -444,6 +510,7 @@ static LogForm sum_form(Logs *l, const GExpr *e, int way) {
     for (int i = 1; i < terms.count; i++)
         shift = gx2(g, G_MAX, shift, counting_shift(g, &forms[i]));
     shift = log_stopped(g, bounded(g, shift));
+    if (shift->op == G_LOAD) note_made(l, shift->tensor, false);
     const GExpr *sum = NULL;
     for (int i = 0; i < terms.count; i++) {
         const GExpr *term = lowered(g, &forms[i], shift);
@@ -549,7 +616,19 @@ static LogForm stopped_form(Logs *l, const GExpr *e, int way) {
                      f.scale ? log_stopped(g, f.scale) : NULL, f.positive};
 }
 
+/* The exponents of an array of exponentials alone, as an array. */
+static LogForm kept_form(Logs *l, const GExpr *load) {
+    ComputeSpec spec = *logs_opened(l, load->tensor);
+    const LogForm f = form_at(l, spec.value, 0);
+    assert(is_unit(&f));
+    spec.name = NULL;
+    spec.value = shift_of(l->g, &f);
+    return (LogForm){node_at(l->g, &spec, load, false), NULL, true};
+}
+
 static LogForm behind_form(Logs *l, const GExpr *load, int way) {
+    const int64_t depth = pure_depth(l, load);
+    if (depth > 0 && depth % MOST_INLINED == 0) return kept_form(l, load);
     if (log_is_moved(load)) way += PER_MOVE;
     return way < WAYS ? form_at(l, log_value_behind(l, load), way) : plain(l, load);
 }
@@ -621,13 +700,22 @@ static LogForm form_of(Logs *l, const GExpr *e, int way) {
     return is_stopped(e) ? stopped_form(l, e, way) : node_form(l, e, way);
 }
 
+/* A part without an exponential. One that is large is an array of its own: in a chain of logs each
+ * part holds the form of the link before it. */
+static LogForm plain_part(Logs *l, const GExpr *e) {
+    LogForm f = plain(l, e);
+    if (f.scale == e) f.scale = log_settled(l->g, e);
+    return f;
+}
+
 static LogForm form_at(Logs *l, const GExpr *e, int way) {
-    if (!holds_within(l, e, way)) return plain(l, e);
+    if (way && pure_depth(l, e)) way = 0;
+    if (!holds_within(l, e, way)) return plain_part(l, e);
     const ExprValue *known = expr_map_find(&l->forms[way], e);
     if (known) return *(const LogForm *)known->pointer;
     LogForm *form = arena_new_of(l->g->arena, LogForm);
     *form = form_of(l, e, way);
-    form->shift = settled(l->g, form->shift);
+    form->shift = log_settled(l->g, form->shift);
     form->scale = settled_scale(l, form->scale, form->positive);
     expr_map_set(&l->forms[way], e, (ExprValue){.pointer = form});
     return *form;

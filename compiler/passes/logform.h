@@ -38,12 +38,15 @@ typedef struct Logs {
     ExprMap logs;   /* by expression: the result of log_of */
     /* By expression: true if it is a length, or a product of lengths. */
     ExprMap lengths;
+    /* By expression: the arrays that nest in it, if it is made of exponentials alone (logform.c).
+     */
+    ExprMap pure;
     ExprMap forms[WAYS]; /* by expression, for each way: the result of log_form */
     /* By expression, for each depth: the result of complement_of. */
     ExprMap complements[MOST_NESTED];
     /* By the id of a node: the node, opened with indices of its own. */
     ARRAY(const ComputeSpec *) opened;
-    ARRAY(char) made; /* by the id of a node: true if it is the scale of a form */
+    ARRAY(char) made; /* by the id of a node: true if it is a scale or a shift of a form */
 } Logs;
 
 void logs_open(Logs *l, Graph *g);
@@ -69,6 +72,9 @@ const GExpr *log_of(Logs *l, const GExpr *e, bool *split);
 const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b);
 /* Returns log(1 - exp(u)) with all digits, for u below 0. */
 const GExpr *log_one_minus_exp(Graph *g, const GExpr *u);
+/* Returns the expression, or a read of an array of it if it has grown large, so that formulas that
+ * are made of such formulas have a bound. */
+const GExpr *log_settled(Graph *g, const GExpr *e);
 /* The value, with no gradient through it. */
 const GExpr *log_stopped(Graph *g, const GExpr *e);
 
@@ -76,6 +82,9 @@ const GExpr *log_stopped(Graph *g, const GExpr *e);
  * sigmoid, a softmax, a share n / (n + r), a hyperbolic tangent, an exponential, and products,
  * powers, choices and clamps of them. NULL: v is nothing of the kind. */
 const GExpr *complement_of(Logs *l, const GExpr *v);
+/* complement.c: returns the same of a sum of roots of the products of two softmaxes' entries, or
+ * NULL for any other value. */
+const GExpr *complement_of_roots(Logs *l, const GExpr *v);
 
 /* ratio.c: returns the log of a quotient such as (1 - exp(-x)) / x by its power series near 0, or
  * NULL. */

@@ -9,10 +9,13 @@
  *   - log(n / (n + r)), the form of every contrastive loss. As log n - log(n + r) it loses its
  *     digits where n is most of the sum, so it becomes -softplus(log r - log n).
  *   - A quotient whose denominator is made of exponentials becomes one exponential, and so does a
- *     root of exponentials. */
+ *     root of exponentials.
+ *   - A difference from 1 of what comes close to 1 (complement.c), and a mean of products less the
+ *     product of the means (mean.c), are written without the difference. */
 #include "compiler/graph/node_set.h"
 #include "compiler/passes/bound.h"
 #include "compiler/passes/logform.h"
+#include "compiler/passes/mean.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -55,7 +58,7 @@ static void note_range(Graph *g, const Stabilise *s, const GExpr *e) {
     note(g, s, arena_intern(g->arena, text, strlen(text)));
 }
 
-/* ---- differences from 1 ---------------------------------------------------------------------- */
+/* ---- differences ----------------------------------------------------------------------------- */
 
 static bool is_number(const GExpr *e, double value) {
     return e->op == G_CONST && e->type == GT_REAL && e->real == value;
@@ -72,10 +75,29 @@ static const GExpr *less_than_one(Graph *g, const GExpr *e, bool *turned) {
     return (e->op == G_SUB && is_number(b, 1)) || (e->op == G_ADD && is_number(b, -1)) ? a : NULL;
 }
 
+/* What the difference is, if it is of a mean of products and the product of the means. */
+static const GExpr *products_apart(const Stabilise *s, const GExpr *e) {
+    if (e->op == G_SUB) return mean_of_products_apart(s->logs, e->args[0], e->args[1]);
+    for (int side = 0; side < 2; side++) {
+        if (e->args[side]->op != G_NEG) continue;
+        const GExpr *a = e->args[1 - side], *b = e->args[side]->args[0],
+                    *apart = mean_of_products_apart(s->logs, a, b);
+        if (apart) return apart;
+    }
+    return NULL;
+}
+
 static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     bool turned;
     if ((e->op != G_ADD && e->op != G_SUB) || e->type != GT_REAL) return e;
+    const GExpr *apart = products_apart(s, e);
+    if (apart) {
+        note(g, s,
+             "a mean of products less the product of the means is the mean of the products "
+             "of what is away from them");
+        return apart;
+    }
     const GExpr *v = less_than_one(g, e, &turned);
     const GExpr *complement = v ? complement_of(s->logs, v) : NULL;
     if (!complement) return e;
@@ -114,13 +136,18 @@ static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
     return gx1(g, G_SOFTPLUS, log_of_form(l, &form));
 }
 
+/* What the value is 1 more than; NULL. */
+static const GExpr *more_than_one(Graph *g, const GExpr *v) {
+    const GExpr *a = v->args[0], *b = v->args[1];
+    if (v->op == G_ADD && is_number(a, 1)) return b;
+    if (v->op == G_ADD && is_number(b, 1)) return a;
+    return v->op == G_SUB && is_number(a, 1) ? gx1(g, G_NEG, b) : NULL;
+}
+
 /* log(1 + u) keeps the digits of a small u. */
 static const GExpr *log_beside_one(Graph *g, const GExpr *log, const GExpr *v) {
-    const GExpr *a = v->args[0], *b = v->args[1];
-    if (v->op == G_ADD && is_number(a, 1)) return gx1(g, G_LOG1P, b);
-    if (v->op == G_ADD && is_number(b, 1)) return gx1(g, G_LOG1P, a);
-    if (v->op == G_SUB && is_number(a, 1)) return gx1(g, G_LOG1P, gx1(g, G_NEG, b));
-    return log;
+    const GExpr *u = more_than_one(g, v);
+    return u ? gx1(g, G_LOG1P, log_settled(g, u)) : log;
 }
 
 /* Returns what 1 + exp(u) is 1 more than, or NULL. */
@@ -131,6 +158,16 @@ static const GExpr *exp_beside_one(Logs *l, const GExpr *v) {
         if (is_number(v->args[side], 1) && power->op == G_EXP) return power;
     }
     return NULL;
+}
+
+/* Of the affinity of two softmaxes, sum sqrt(p q), which is close to 1 where they are close. */
+static const GExpr *log_of_affinity(Logs *l, const GExpr *v) {
+    Graph *g = l->g;
+    bool split = false;
+    const GExpr *less = complement_of_roots(l, v);
+    if (!less) return NULL;
+    const GExpr *near = gx1(g, G_LOG1P, gx1(g, G_NEG, less));
+    return gx_select(g, gx2(g, G_LT, less, gx_real(g, 0.5)), near, log_of(l, v, &split));
 }
 
 static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
@@ -149,6 +186,12 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     if (power) {
         note(g, s, "the log of 1 more than an exp is computed as a softplus");
         return gx1(g, G_SOFTPLUS, power->args[0]);
+    }
+    const GExpr *affinity = log_of_affinity(l, v);
+    if (affinity) {
+        note(g, s,
+             "the log of a sum of roots of two softmaxes is computed from what it lacks to 1");
+        return affinity;
     }
     note_range(g, s, e->args[0]);
     bool split = false;

@@ -98,6 +98,20 @@ KINDS = {
     "products of lengths": lambda n: PLAIN + body(
         "a0[i] = sqrt(0.5 * exp(x[i] * 1e-30) + 0.5)", "a{i}[i] = a{p}[i] * a{p}[i]",
                                                   "mean[i] x[i] / a{n}[i]", n),
+    "deviations of differences": lambda n: PLAIN + body(
+        "a0[i] = x[i]", "a{i}[i] = sqrt(mean[j] (a{p}[i] - a{p}[j])^2)", "mean[i] a{n}[i]", n),
+    "logs of one more": lambda n: PLAIN + body(
+        "a0[i] = x[i]^2 + 1", "a{i}[i] = log(a{p}[i]) + log(a{p}[i] + 1) + 1", "mean[i] a{n}[i]",
+                                               n),
+    "choices of logs": lambda n: PLAIN + body(
+        "a0[i] = x[i]",
+        "a{i}[i] = if a{p}[i] > 0.1 then log(1 + a{p}[i]) else exp(a{p}[i]) - 0.9",
+                                              "mean[i] a{n}[i]", n),
+    "rounds of Sinkhorn": lambda n: PLAIN + body(
+        "a0[i] = 1 + 0 * x[i]",
+        "b{i}[j < N] = 1 / sum[i] exp(-abs(x[i] - x[j])) * a{p}[i]\n"
+        "  let a{i}[i < N] = 1 / sum[j] exp(-abs(x[i] - x[j])) * b{i}[j]",
+                                                 "mean[i] log(a{n}[i])", n),
     "logs of sigmoids": lambda n: PLAIN + body(
         "a0[i] = sigmoid(x[i])", "a{i}[i] = a{p}[i] * (1 - a{p}[i])", "mean[i] log(1 - a{n}[i])",
                                                n),
@@ -221,17 +235,21 @@ with tempfile.TemporaryDirectory() as folder:
         compare(f"{name}, gradcheck",
                 lambda n: ["gradcheck", spec(n), "--fn", "f", "--size", "N=8"])
         compare(f"{name}, grad", lambda n: ["grad", spec(n), "--fn", "f", *arrays[labelled]])
-    # A softmax that is divided by its sum over and over stays what it is.
+    # A softmax that is divided by its sum over and over stays what it is, and so does its slope.
     x = [0.1 * i - 0.3 for i in range(8)]
     log_total = math.log(sum(math.exp(value) for value in x))
     wanted = sum(value - log_total for value in x) / len(x)
-    for count in (5, 10, 16):
+    share = [math.exp(value - log_total) for value in x]
+    for count in (5, 10, 16, 40):
         spec = command.write(f"{folder}/shares.cpl", KINDS["shares of a row"](count))
-        done = command.run(couplet, "grad", spec, "--fn", "f", *arrays[0])
+        done = command.run(couplet, "grad", spec, "--fn", "f", *arrays[0], "--out", folder)
         found = re.search(r"value: (\S+)", done.stdout)
         check(done.returncode == 0 and abs(float(found.group(1)) - wanted) < 1e-4,
               f"{count} shares of a row: value",
               f"{wanted}\n{done.stdout}{done.stderr}")
+        slope = npy.read(f"{folder}/grad_x.npy")[1]
+        off = max(abs(s - (1 / len(x) - p)) for s, p in zip(slope, share))
+        check(off < 1e-6, f"{count} shares of a row: the slope is off by {off:.2g}")
     for name in ("scalars", "arrays", "choices"):
         def long(count):
             return command.write(f"{folder}/long{count}.cpl", KINDS[name](count))

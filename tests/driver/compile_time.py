@@ -65,6 +65,21 @@ CHAINS = {
     "exponentials": in_loss("a{i} = a{p} * exp(-a{p}) + 0.1"),
     "roots": in_loss("a{i} = sqrt(a{p}^2 + 1) + 0.5 * a{p}"),
     "arrays": in_net("a{i}[n, d] = a{p}[n, d] * a{p}[n, d] * 0.5 + 0.1"),
+    "logs": in_net("a{i}[n, d] = log(1.5 + a{p}[n, d]) + log(1 + a{p}[n, d]^2) + 1"),
+    "choices of logs": in_net(
+        "a{i}[n, d] = if a{p}[n, d] > 0.1 then log(1 + a{p}[n, d]) else exp(a{p}[n, d]) - 0.9"),
+    "softmaxes": in_net("a{i}[n, d] = softmax[d] a{p}[n, d]"),
+    "shares": in_net("a{i}[n, d] = exp(x[n, d]) * a{p}[n, d] / sum[e] exp(x[n, e]) * a{p}[n, e]"),
+    "deviations": in_net("a{i}[n, d] = sqrt(mean[e] (a{p}[n, d] - a{p}[n, e])^2)"),
+    "running sums": in_net("a{i}[n, d < D] = (sum[e | e <= d] a{p}[n, e]) / (1 + real(d))"),
+    "layer norms": in_net("a{i}[n, d] = x[n, d] + (a{p}[n, d] - mean[e] a{p}[n, e]) / "
+                          "sqrt((var[e] a{p}[n, e]) + 1e-5)"),
+    "gated units": in_net("a{i}[n, d] = a{p}[n, d] * sigmoid(a{p}[n, d]) + "
+                          "tanh(a{p}[n, d]) * (1 - sigmoid(a{p}[n, d]))"),
+    "cosines": in_net("a{i}[n, d] = cos(a{p}[n, d]) + 0.5 * cos(a{p}[n, (d + 1) mod D])"),
+    "means by class": in_net("a{i}[n, d] = a{p}[n, d] - 0.5 * mean[e | e mod 2 == d mod 2] "
+                             "a{p}[n, e]"),
+    "norms": in_net("a{i}[n, d] = a{p}[n, d] / (1 + norm(a{p}[n]))"),
     "quotients": in_net("a{i}[n, d] = a{p}[n, d] / (1 + a{p}[n, d]^2)"),
 }
 
