@@ -7,9 +7,13 @@
  * Such rows keep their bits and their time. A sum of squares about a mean is taken anew in the
  * other rows alone.
  *
+ * A mean may have weights, sum w x / sum w. Where several means are added and subtracted, as for
+ * the rows and columns of a matrix that are centred at once, each is subtracted from a value of its
+ * own size.
+ *
  * A mean of what sums of products have made, such as the layers of a network, is left as it is.
  * Each entry has been rounded by then, by as much as the mean. */
-#include "compiler/passes/logform.h"
+#include "compiler/passes/mean.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -25,14 +29,19 @@ typedef struct Square {
     GNode *instead;
 } Square;
 
+/* The rounding error of a mean, at the opened indices of its sum, and the divisor of the sum. Both
+ * are NULL for a sum that is in no mean so far. */
+typedef struct Lost {
+    const GExpr *count, *value;
+} Lost;
+
 typedef struct Centre {
     const GNode *node; /* the node at hand (rewrite.h) */
     Graph *g;
     Logs logs;
     /* By expression: the rounding error of a mean; NULL: the expression is no mean. */
     ExprMap lost;
-    /* By the id of a sum: the rounding error of its mean, at the opened indices. */
-    ARRAY(const GExpr *) of_sums;
+    ARRAY(Lost) of_sums; /* by the id of a sum: the rounding error of its mean */
     ARRAY(Square) squares;
     ARRAY(char) of_products; /* by the id of a node: the answer of is_of_products */
 } Centre;
@@ -92,45 +101,6 @@ static const GExpr *map_over(Graph *g, const ComputeSpec *sum, const GExpr *valu
     return made(g, &map);
 }
 
-static bool is_one(const GExpr *e) {
-    if (e->op != G_CONST) return false;
-    return e->type == GT_REAL ? e->real == 1 : e->type == GT_INT && e->integer == 1;
-}
-
-/* True of a read of the sum of ones under the guard of the sum, at the results that the guard
- * depends on. */
-static bool counts_under_guard(Graph *g, const ComputeSpec *sum, const GExpr *count) {
-    if (count->op == G_TO_REAL) count = count->args[0];
-    if (count->op != G_LOAD || count->has_else || count->tensor->kind != GN_COMPUTE) return false;
-    const GNode *n = count->tensor;
-    if (n->reducer != GR_SUM || !is_one(n->value) || n->active) return false;
-    ComputeSpec ones = *sum;
-    ones.name = NULL;
-    ones.value = n->value;
-    ones.empty_is_error = n->empty_is_error;
-    ones.out_rank = 0;
-    for (int i = 0; i < sum->out_rank; i++)
-        if (expr_holds_any(sum->guard, 1, &sum->out[i])) ones.out[ones.out_rank++] = sum->out[i];
-    if (graph_compute(g, &ones) != n) return false;
-    for (int i = 0; i < n->rank; i++)
-        if (count->args[i] != ones.out[i]) return false;
-    return true;
-}
-
-/* Returns the count at the results of the sum, for a count at the indices of a read of the sum.
- * NULL: the count is not the number of the sum's terms. */
-static const GExpr *count_of_terms(Graph *g, const ComputeSpec *sum, const GExpr *load,
-                                   const GExpr *count) {
-    double terms = 1;
-    for (int i = 0; i < sum->red_rank; i++)
-        terms *= (double)graph_index_extent(g, sum->red[i]);
-    if (!sum->guard) return count->op == G_CONST && count->real == terms ? count : NULL;
-    for (int i = 0; i < sum->out_rank; i++)
-        if (load->args[i]->op != G_INDEX) return NULL;
-    count = gx_substitute(g, count, sum->out_rank, load->args, sum->out);
-    return counts_under_guard(g, sum, count) ? count : NULL;
-}
-
 static void note_squares(Centre *c, const ComputeSpec *sum, const GExpr *away, const GExpr *lost,
                          GNode *instead) {
     ComputeSpec spec = *sum;
@@ -140,57 +110,80 @@ static void note_squares(Centre *c, const ComputeSpec *sum, const GExpr *away, c
     array_push(c->g->arena, &c->squares, square);
 }
 
-/* Returns the rounding error of the mean of the terms, at the results of the sum. */
-static const GExpr *lost_by_mean(Centre *c, const ComputeSpec *sum, const GExpr *total,
-                                 const GExpr *count) {
+static const GExpr *lost_by(Centre *c, const GExpr *e);
+
+/* Returns the sum of weight * value over the terms of a mean. */
+static const GExpr *sum_of(Graph *g, const ComputeSpec *like, const Mean *m, const GExpr *value) {
+    ComputeSpec spec = *like;
+    spec.value = m->weight ? gx2(g, G_MUL, m->weight, value) : value;
+    return made(g, &spec);
+}
+
+static const GExpr *square(Graph *g, const GExpr *e) {
+    return gx2(g, G_MUL, e, e);
+}
+
+/* Returns the rounding error of the mean of the terms, at the results of the sum. Entries that are
+ * means themselves have a rounding error of their own. */
+static const GExpr *lost_by_mean(Centre *c, const Mean *m) {
     Graph *g = c->g;
+    const ComputeSpec *sum = m->sum;
     ComputeSpec spec = *sum;
     spec.name = NULL;
-    const GExpr *quotient = gx2(g, G_DIV, total, count), *mean = map_over(g, sum, quotient);
-    const GExpr *away = gx2(g, G_SUB, sum->value, mean);
-    spec.value = gx2(g, G_MUL, away, away);
-    const GExpr *plain = made(g, &spec);
-    const GExpr *deviation = gx1(g, G_SQRT, gx2(g, G_DIV, plain, count));
+    const GExpr *total = gx_load(g, m->load->tensor, sum->out_rank, sum->out, NULL);
+    const GExpr *quotient = gx2(g, G_DIV, total, m->count), *mean = map_over(g, sum, quotient);
+    const GExpr *away = gx2(g, G_SUB, m->entry, mean), *of_entry = lost_by(c, m->entry);
+    if (of_entry) away = gx2(g, G_ADD, away, of_entry);
+    const GExpr *plain = sum_of(g, &spec, m, square(g, away));
+    const GExpr *deviation = gx1(g, G_SQRT, gx2(g, G_DIV, plain, m->count));
     const GExpr *bound = gx2(g, G_MUL, gx_real(g, most_deviations), deviation);
     const GExpr *is_ordinary = gx2(g, G_AND, gx2(g, G_LE, gx1(g, G_ABS, mean), bound),
                                    gx2(g, G_LT, plain, gx_real(g, INFINITY)));
     const GExpr *is_far = map_over(g, sum, gx1(g, G_NOT, is_ordinary));
     spec.active = gx_and(g, spec.active, is_far);
-    spec.value = away;
-    const GExpr *lost = map_over(g, sum, gx2(g, G_DIV, made(g, &spec), count));
-    const GExpr *d = gx2(g, G_SUB, away, lost);
-    spec.value = gx2(g, G_MUL, d, d);
-    const GExpr *squares = map_over(g, sum, gx_select(g, is_far, made(g, &spec), plain));
+    const GExpr *lost = map_over(g, sum, gx2(g, G_DIV, sum_of(g, &spec, m, away), m->count));
+    if (m->weight || of_entry) return lost;
+    const GExpr *again = sum_of(g, &spec, m, square(g, gx2(g, G_SUB, away, lost)));
+    const GExpr *squares = map_over(g, sum, gx_select(g, is_far, again, plain));
     note_squares(c, sum, away, lost, squares->tensor);
-    note_squares(c, sum, gx2(g, G_SUB, sum->value, quotient), lost, squares->tensor);
+    note_squares(c, sum, gx2(g, G_SUB, m->entry, quotient), lost, squares->tensor);
     return lost;
 }
 
-static bool is_sum(const GExpr *e) {
-    return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == GN_COMPUTE &&
-           e->tensor->reducer == GR_SUM && !e->tensor->streamed;
+/* True if each entry is one of the sum's terms alone. Weighted sums of the same entries for every
+ * result, as attention takes them, are of products of all pairs. */
+static bool is_entry_of_each_term(const Mean *m) {
+    const ComputeSpec *sum = m->sum;
+    for (int i = 0; i < sum->out_rank; i++)
+        if (!expr_holds_any(m->entry, 1, &sum->out[i])) return false;
+    return true;
 }
 
-static const GExpr *lost_by_quotient(Centre *c, const GExpr *load, const GExpr *count) {
+/* A mean of what has its rounding from sums of products already, or of all pairs, stays as it is.
+ */
+static bool is_left_alone(Centre *c, const Mean *m) {
+    if (expr_visit(m->entry, find_products, c)) return true;
+    return m->weight ? !is_entry_of_each_term(m) || expr_visit(m->weight, find_products, c)
+                     : sums_products(m->load->tensor);
+}
+
+static const GExpr *lost_by_quotient(Centre *c, const GExpr *quotient) {
     Graph *g = c->g;
-    const uint32_t id = load->tensor->id;
-    const ComputeSpec *sum = logs_opened(&c->logs, load->tensor);
-    count = count_of_terms(g, sum, load, count);
-    if (!count || expr_visit(sum->value, find_products, c) || sums_products(load->tensor))
-        return NULL;
+    Mean m;
+    if (!mean_of(&c->logs, quotient, &m) || is_left_alone(c, &m)) return NULL;
+    const uint32_t id = m.load->tensor->id;
     while ((uint32_t)c->of_sums.count <= id)
-        array_push(g->arena, &c->of_sums, NULL);
-    if (!c->of_sums.items[id]) {
-        const GExpr *total = gx_load(g, load->tensor, sum->out_rank, sum->out, NULL);
-        const GExpr *lost = lost_by_mean(c, sum, total, count);
+        array_push(g->arena, &c->of_sums, ((Lost){NULL, NULL}));
+    if (!c->of_sums.items[id].count) {
+        const Lost lost = {m.count, lost_by_mean(c, &m)};
         c->of_sums.items[id] = lost;
     }
-    return gx_substitute(g, c->of_sums.items[id], sum->out_rank, sum->out, load->args);
+    const Lost *lost = &c->of_sums.items[id];
+    if (lost->count != m.count) return NULL; /* of two weighted means of one sum, the first */
+    return gx_substitute(g, lost->value, m.sum->out_rank, m.sum->out, m.load->args);
 }
 
 /* ---- differences ----------------------------------------------------------------------------- */
-
-static const GExpr *lost_by(Centre *c, const GExpr *e);
 
 static const GExpr *lost_by_choice(Centre *c, const GExpr *e) {
     const GExpr *then = lost_by(c, e->args[1]), *otherwise = lost_by(c, e->args[2]);
@@ -219,8 +212,7 @@ static const GExpr *find_lost(Centre *c, const GExpr *e) {
     if (e->type != GT_REAL) return NULL;
     if (is_elementwise_read(e)) return lost_by_read(c, e);
     if (e->op == G_SELECT) return lost_by_choice(c, e);
-    if (e->op != G_DIV || !is_sum(e->args[0])) return NULL;
-    return lost_by_quotient(c, e->args[0], e->args[1]);
+    return e->op == G_DIV ? lost_by_quotient(c, e) : NULL;
 }
 
 /* Returns the rounding error of a mean, or of a choice between means. NULL: the value is something
@@ -252,6 +244,88 @@ static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
     return e;
 }
 
+/* ---- sums of several means ------------------------------------------------------------------- */
+
+/* x - r - c + m, with the means r and c of a row and a column and the mean m of all, is right to
+ * all digits as (m - r) + (x - c), where each large value is subtracted from a large one. From left
+ * to right c would be taken from the small difference x - r. */
+
+enum { MOST_ADDENDS = 8 };
+
+typedef struct Addends {
+    const GExpr *items[MOST_ADDENDS];
+    bool is_negative[MOST_ADDENDS];
+    int count;
+} Addends;
+
+/* False: there are more than fit. */
+static bool collect(const GExpr *e, bool is_negative, Addends *a) {
+    if (e->op == G_ADD || e->op == G_SUB)
+        return collect(e->args[0], is_negative, a) &&
+               collect(e->args[1], is_negative != (e->op == G_SUB), a);
+    if (e->op == G_NEG) return collect(e->args[0], !is_negative, a);
+    if (a->count == MOST_ADDENDS) return false;
+    a->is_negative[a->count] = is_negative;
+    a->items[a->count++] = e;
+    return true;
+}
+
+/* The place of an addend of the sign that is still there, or -1. */
+static int place_of(Centre *c, const Addends *a, bool is_negative, bool is_mean) {
+    for (int i = 0; i < a->count; i++) {
+        const GExpr *e = a->items[i];
+        if (e && a->is_negative[i] == is_negative && (!is_mean || lost_by(c, e))) return i;
+    }
+    return -1;
+}
+
+/* Takes one addend off another, as long as there are two, and adds what they make to the sum. */
+static const GExpr *add_pairs(Centre *c, Addends *a, bool are_means, const GExpr *sum) {
+    for (;;) {
+        const int more = place_of(c, a, false, are_means);
+        const int less = more < 0 ? -1 : place_of(c, a, true, are_means);
+        if (less < 0) return sum;
+        const GExpr *pair = gx2(c->g, G_SUB, a->items[more], a->items[less]);
+        sum = sum ? gx2(c->g, G_ADD, sum, pair) : pair;
+        a->items[more] = a->items[less] = NULL;
+    }
+}
+
+/* The sum, in which means are subtracted from means, and what is left from what is left; NULL:
+ * there are no two means to subtract. */
+static const GExpr *in_pairs(Centre *c, Addends *a) {
+    const GExpr *sum = add_pairs(c, a, true, NULL);
+    if (!sum) return NULL;
+    sum = add_pairs(c, a, false, sum);
+    for (int i = 0; i < a->count; i++)
+        if (a->items[i]) sum = gx2(c->g, a->is_negative[i] ? G_SUB : G_ADD, sum, a->items[i]);
+    return sum;
+}
+
+static const GExpr *visit_addends(void *context, Graph *g, const GExpr *e) {
+    Addends a = {.count = 0};
+    (void)g;
+    if ((e->op != G_ADD && e->op != G_SUB) || e->type != GT_REAL) return e;
+    if (!collect(e, false, &a) || a.count < 3) return e;
+    const GExpr *sum = in_pairs(context, &a);
+    return sum ? sum : e;
+}
+
+static bool is_in_pairs(const void *context, const GExpr *e) {
+    Centre *c = (Centre *)(uintptr_t)context;
+    return visit_addends(c, c->g, e) != e;
+}
+
+/* Mostly there is no such sum, and the nodes need not be made anew. */
+static bool has_sums_of_means(Centre *c) {
+    const int count = c->g->nodes.count;
+    for (int i = 0; i < count; i++) {
+        const GNode *n = c->g->nodes.items[i];
+        if (n->value && expr_any(n->value, is_in_pairs, c)) return true;
+    }
+    return false;
+}
+
 static GNode *choose_squares(void *context, Graph *g, GNode *node) {
     const Centre *c = context;
     (void)g;
@@ -262,12 +336,12 @@ static GNode *choose_squares(void *context, Graph *g, GNode *node) {
 
 void pass_centre(Graph *g) {
     Centre c = {.g = g};
+    const int count = g->nodes.count;
     logs_open(&c.logs, g);
     expr_map_open(&c.lost);
+    if (has_sums_of_means(&c)) rewrite_nodes(g, visit_addends, &c, false);
     rewrite_nodes(g, visit_difference, &c, false);
-    if (c.squares.count) {
-        rewrite_each_in(g, choose_squares, &c);
-        graph_prune(g);
-    }
+    if (c.squares.count) rewrite_each_in(g, choose_squares, &c);
+    if (g->nodes.count != count) graph_prune(g);
     expr_map_close(&c.lost);
 }

@@ -19,7 +19,7 @@ check = command.Checks()
 MOST = 1e-5  # of the largest entry
 draw = random.Random(11)
 
-# Of x[40, 12] and y[40, 12] near 1e4; k is a class, w are plain numbers.
+# Of x[40, 12] and y[40, 12] near 1e4; k is a class, w are plain numbers, p are weights.
 SMALL = {
     "variance": "mean[d] var[n] x[n, d]",
     "unbiased": "mean[d] var_unbiased[n] x[n, d]",
@@ -56,6 +56,38 @@ SMALL = {
                   "  return sum[n, d] w[n, d] * z[n, d]\n}",
     "groups": "{\n  let m[n, g < 3] = mean[e < 4] x[n, g * 4 + e]\n"
               "  return sum[n, d] w[n, d] * (x[n, d] - m[n, d div 4])\n}",
+    "moments": "{\n  let m[d] = mean[n] x[n, d], s[d] = mean[n] x[n, d]^2\n"
+               "  return sum[d] w[0, d] * (s[d] - m[d]^2)\n}",
+    "moments_in_place": "mean[d] ((mean[n] x[n, d]^2) - (mean[n] x[n, d])^2)",
+    "deviation_by_moments": "{\n  let m[d] = mean[n] x[n, d]\n"
+                            "  return mean[d] sqrt((mean[n] x[n, d] * x[n, d]) - m[d] * m[d])\n}",
+    "moments_of_some": "{\n  let m[d] = mean[n | k[n] == 1] x[n, d]\n"
+                       "  let s[d] = mean[n | k[n] == 1] x[n, d]^2\n"
+                       "  return mean[d] (s[d] - m[d]^2)\n}",
+    "covariance_by_moments":
+        "{\n  let a[d] = mean[n] x[n, d], b[d] = mean[n] y[n, d]\n"
+        "  let c[d, e] = (mean[n] x[n, d] * y[n, e]) - a[d] * b[e]\n"
+        "  return sum[d, e] w[0, d] * w[1, e] * c[d, e]\n}",
+    "with_weights": "{\n  let m[d] = stop((sum[n] p[n] * x[n, d]) / sum[n] p[n])\n"
+                    "  return sum[n, d] w[n, d] * (x[n, d] - m[d])\n}",
+    "with_weights_of_each": "{\n  let v[n, d] = w[n, d]^2 + 0.1\n"
+                            "  let m[n] = stop((sum[d] v[n, d] * x[n, d]) / sum[d] v[n, d])\n"
+                            "  return mean[n, d] abs(x[n, d] - m[n])\n}",
+    "variance_with_weights":
+        "{\n  let t = sum[n] p[n]\n  let m[d] = (sum[n] x[n, d] * p[n]) / t\n"
+        "  return sum[d] w[0, d] * ((sum[n] p[n] * (x[n, d] - m[d])^2) / t)\n}",
+    "moments_with_weights":
+        "{\n  let t = sum[n] p[n]\n  let m[d] = (sum[n] p[n] * x[n, d]) / t\n"
+        "  return sum[d] w[0, d] * ((sum[n] p[n] * x[n, d]^2) / t - m[d]^2)\n}",
+    "rows_and_columns":
+        "{\n  let r[n] = mean[d] x[n, d], c[d] = mean[n] x[n, d], m = mean[n, d] x[n, d]\n"
+        "  return sum[n, d] w[n, d] * abs(x[n, d] - r[n] - c[d] + m)\n}",
+    "rows_and_columns_turned":
+        "{\n  let r[n] = mean[d] x[n, d], c[d] = mean[n] x[n, d], m = mean[n, d] x[n, d]\n"
+        "  return sum[n, d] w[n, d] * (m + x[n, d] - c[d] - r[n])^2\n}",
+    "rows_and_columns_of_means":
+        "{\n  let r[n] = mean[d] x[n, d], c[d] = mean[n] x[n, d], m = mean[n] r[n]\n"
+        "  return sum[n, d] w[n, d] * (x[n, d] - (r[n] + c[d] - m))^2\n}",
     "barlow": "losses.barlow(x, y)",
     "hinge": "losses.variance_hinge(x)",
     "spread": "losses.covariance_penalty(x)",
@@ -81,6 +113,7 @@ def write_arrays(folder):
     npy.write(f"{folder}/k.npy", (40,), [n % 3 for n in range(40)], "<i4")
     npy.write(f"{folder}/u.npy", (90000,), normal(90000, 1e4, 0.01))
     npy.write(f"{folder}/v.npy", (9000, 12), normal(9000 * 12, 1e4, 0.01))
+    npy.write(f"{folder}/p.npy", (40,), [0.1 + draw.random() for _ in range(40)])
 
 
 def results(folder, spec, name, arrays, door):
@@ -120,6 +153,6 @@ def hold(folder, formulas, signature, arrays):
 
 with tempfile.TemporaryDirectory() as folder:
     write_arrays(folder)
-    hold(folder, SMALL, "x[N, D], y[N, D], w[N, D], k : int[N]", "xywk")
+    hold(folder, SMALL, "x[N, D], y[N, D], w[N, D], k : int[N], p[N]", "xywkp")
     hold(folder, LONG, "u[K], v[N, D]", "uv")
 check.finish()
