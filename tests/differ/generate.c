@@ -31,7 +31,7 @@ typedef struct Index {
     Dim dim;
 } Index;
 
-/* A formula and the interval of its values; as text it may stand anywhere. */
+/* A formula and the interval of its values. Its text may stand anywhere. */
 typedef struct Term {
     const char *text;
     double low, high;
@@ -105,7 +105,7 @@ static const char *use(Maker *m, const char *name) {
     return find_array(m, name)->name;
 }
 
-/* An index in scope that runs over the dimension; NULL: none. */
+/* Gives an index in scope that runs over the dimension; NULL if there is none. */
 static const Index *index_over(Maker *m, Dim dim) {
     int start = m->index_count ? pick(m, m->index_count) : 0;
     for (int i = 0; i < m->index_count; i++) {
@@ -117,7 +117,7 @@ static const Index *index_over(Maker *m, Dim dim) {
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
-/* A subscript for an axis; *outside is set when it may leave it. */
+/* Gives a subscript for an axis; *outside is set if it may leave the axis. */
 static const char *subscript(Maker *m, Dim dim, bool *outside) {
     const Index *own = index_over(m, dim);
     const Index *any = m->index_count ? &m->indices[pick(m, m->index_count)] : NULL;
@@ -149,7 +149,7 @@ static const char *subscript(Maker *m, Dim dim, bool *outside) {
     }
 }
 
-/* What a read outside its array is worth: a number, or what a gradient goes to. */
+/* Gives the value of a read outside its array: a number, or an expression that takes a gradient. */
 static Term outside_value(Maker *m) {
     const Index *n = index_over(m, m->N);
     switch (pick(m, 4)) {
@@ -179,7 +179,8 @@ static Term random_read(Maker *m, Array *a) {
                 fmax(a->high, other.high));
 }
 
-/* Arrays whose axes all run under indices in scope are likelier, and so is what was made before. */
+/* Gives an array. Arrays whose axes all run under indices in scope are likelier, and so are arrays
+ * of earlier lets. */
 static Array *any_array(Maker *m, bool inputs_only) {
     for (int turn = 0;; turn++) {
         int made = m->array_count - m->param_count;
@@ -261,7 +262,7 @@ static Term leaf(Maker *m) {
     return random_read(m, any_array(m, false));
 }
 
-/* dot, cos and norm of rows. */
+/* Gives a dot, cos or norm of rows. */
 static Term of_rows(Maker *m) {
     static const char *const rows[] = {"x", "y", "q"};
     const char *a = rows[pick(m, 3)];
@@ -367,7 +368,7 @@ static Dim any_dim(Maker *m) {
     return dims[pick(m, 5)];
 }
 
-/* What is reduced reads the index, so that not all terms are one. */
+/* Gives the term of a reduction. It reads the index, so that not all terms are equal. */
 static Term reduced_term(Maker *m, const char *index, int depth) {
     Term body = tamed(m, chance(m, 3) ? of_rows(m) : formula(m, depth));
     if (strstr(body.text, index)) return body;
@@ -382,7 +383,7 @@ static Term reduced_term(Maker *m, const char *index, int depth) {
                 body.high + 0.1);
 }
 
-/* Of few factors, which may be 0, or of many near 1. */
+/* Gives a product of few factors, which may be 0, or of many near 1. */
 static Term product_term(Maker *m, const char *binders, const char *guard, Term body,
                          double terms) {
     enum { FEW = 8 };
@@ -439,7 +440,7 @@ static Term formula(Maker *m, int depth) {
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-/* A head over fresh indices; they stay in scope. */
+/* Gives a head over fresh indices, which stay in scope. */
 static const char *head(Maker *m, int rank, const Dim *dims) {
     const char *text = "";
     m->index_count = 0;
@@ -472,7 +473,7 @@ static void let_reduction(Maker *m) {
     let(m, rank, dims, heading, tamed(m, reduction(m, 1 + pick(m, 2))));
 }
 
-/* Scores of pairs, and what losses make of them. */
+/* Writes scores of pairs, and a loss of them. */
 static void let_contrast(Maker *m) {
     bool own = chance(m, 2);
     const Dim dims[2] = {m->N, own ? m->N : m->K};
@@ -529,7 +530,7 @@ static void let_softmax(Maker *m) {
     let(m, 2, a->dims, heading, value);
 }
 
-/* Whole arrays: normalised rows, joined, transposed. */
+/* Writes whole arrays: normalised rows, joined, transposed. */
 static void let_array(Maker *m) {
     Array *a = matrix(m);
     const char *name = fresh(m, "h");
@@ -552,7 +553,7 @@ static void let_array(Maker *m) {
     }
 }
 
-/* The places of the largest, and what stands there; the place of one best. */
+/* Writes the places of the largest entries and the values there, or the place of the best. */
 static void let_best(Maker *m) {
     const Array *e = chance(m, 3) ? matrix(m) : find_array(m, "e");
     int64_t count = e->dims[1].extent < 3 ? e->dims[1].extent : 3;
@@ -580,7 +581,7 @@ static void let_best(Maker *m) {
     let(m, 1, dims, heading, of_two(m, value, leaf(m)));
 }
 
-/* Class sums: members found by their key. */
+/* Writes class sums, whose members are found by their key. */
 static void let_by_key(Maker *m) {
     const bool labels = chance(m, 2);
     const Dim classes = labels ? (Dim){"3", 3} : m->K, dims[2] = {classes, m->D};
@@ -616,7 +617,8 @@ static void let_scan(Maker *m) {
     carry->used = false;
 }
 
-/* A draw in a function that is mapped over the elements of an array: each has its own. */
+/* Writes a draw in a function that is mapped over the elements of an array. Each element has a draw
+ * of its own. */
 static void mapped_draw(Maker *m, const Dim *dims) {
     const char *name = fresh(m, "u");
     m->calls_noisy = true;
@@ -677,7 +679,7 @@ static Dim dimension(Maker *m, const char *name, const int64_t *extents, int cou
     return (Dim){name, extents[pick(m, count)]};
 }
 
-/* Every array that nothing has read yet, and the last one, summed up. */
+/* Writes the result: the sum of every array that nothing has read yet, and of the last. */
 static const char *result(Maker *m) {
     const char *text = "";
     for (int i = m->param_count; i < m->array_count; i++) {
@@ -694,7 +696,7 @@ static const char *result(Maker *m) {
     return text;
 }
 
-/* A dimension that the text speaks of comes from the shape of some parameter. */
+/* Introduces a dimension that the text uses: it comes from the shape of some parameter. */
 static void introduce(Maker *m, Dim dim, const char *vector, const char *result_text) {
     for (int i = 0; i < m->param_count; i++)
         for (int k = 0; k < m->arrays[i].rank; k++)
@@ -703,7 +705,7 @@ static void introduce(Maker *m, Dim dim, const char *vector, const char *result_
         find_array(m, vector);
 }
 
-/* Of the first line: what the inputs hold that is extreme. */
+/* Gives the part of the first line that names the extreme of the inputs. */
 static const char *input_of(Arena *arena, uint32_t number) {
     const uint32_t kind = 1 + number / 5 % (EXTREMES - 1);
     return number % 5 == 4 ? arena_printf(arena, " input=%s", extreme_names[kind]) : "";
@@ -711,7 +713,7 @@ static const char *input_of(Arena *arena, uint32_t number) {
 
 enum { SHARDS = 8 };
 
-/* Of a formula for ranks: most axes are multiples of the shards. */
+/* Chooses the extents of a formula for ranks: most axes are multiples of the shards. */
 static void choose_cut_extents(Maker *m) {
     static const int64_t rows[] = {8, 16, 24, 40, 64, 8, 16, 13};
     static const int64_t keys[] = {8, 16, 24, 7, 32};

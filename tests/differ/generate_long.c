@@ -43,7 +43,7 @@ static int pick(uint32_t number, uint32_t what, int count) {
     return (int)(couplet_random_bits(number, 0, 0, 4, what, 0) % (uint32_t)count);
 }
 
-/* The body with its TERM(t) written out; its last line is what the function returns. */
+/* Writes the body with its TERM(t) written out. The last line of the body is the result. */
 static void write_body(Text *out, const char *body, const char *term) {
     text_printf(out, "  ");
     const char *last = strrchr(body, '\n');

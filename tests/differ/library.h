@@ -9,8 +9,8 @@ typedef struct LibraryCase {
     const char *text; /* as subject_of_text reads it */
 } LibraryCase;
 
-/* What gives an array gives the sum of its elements, each with another weight. Ends with a NULL
- * name. For ranks they have shards, and sizes that can be cut there. */
+/* Gives the cases, ended by a NULL name. A function of an array gives the sum of its elements, each
+ * with another weight. For ranks the cases have shards, and sizes that can be cut at them. */
 LibraryCase *library_cases(Arena *arena, bool on_ranks);
 
 #endif

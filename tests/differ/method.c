@@ -8,13 +8,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Float32 through a whole network, with batch statistics in it: of the largest entry of the array,
- * or of its kind. */
+/* The allowance of float32 through a whole network with batch statistics, relative to the largest
+ * entry of the array or of its kind. */
 static const double through_a_network = 2e-4;
 
 /* ---- made small ------------------------------------------------------------------------------ */
 
-/* `name = 32` or `name 32` becomes `name = 4`: in place, filled up with spaces. */
+/* Changes `name = 32` or `name 32` into `name = 4`, in place, filled up with spaces. */
 static void shrink_setting(char *text, const char *name, const char *value) {
     for (char *at = text; (at = strstr(at, name)) != NULL;) {
         at += strlen(name);
@@ -55,8 +55,8 @@ static double hyper_value(const LoweredProgram *program, const char *name) {
     return 0;
 }
 
-/* By name and place, exact in float32; states as after some training: variances and gains about 1,
- * weights small. */
+/* Gives an entry by the array's name and the place, exact in float32. States are as after some
+ * training: variances and gains about 1, weights small. */
 static double sample(const LoweredProgram *program, const GNode *n, int64_t i) {
     static const struct {
         const char *name;

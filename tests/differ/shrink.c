@@ -1,7 +1,7 @@
-/* Makes a formula smaller as long as it disagrees in the same way (shrink.h). A part takes the
- * place of the whole, a number that of a part; lines, parameters and guards go; axes become
- * shorter. The edit that gains most is tried first, and the first one after which the disagreement
- * still shows is kept. */
+/* Makes a formula smaller as long as it shows the same disagreement (shrink.h). A part takes the
+ * place of the whole, or a number the place of a part; lines, parameters and guards are dropped;
+ * axes become shorter. The edit that gains most is tried first, and the first edit after which the
+ * disagreement still shows is kept. */
 #include "tests/differ/shrink.h"
 
 #include "lang/ast_walk.h"
@@ -37,7 +37,8 @@ static const char *piece(const Edits *e, Span span) {
 
 /* ---- what may become smaller ----------------------------------------------------------------- */
 
-/* An expression becomes a part of it, or a number; a reduction loses its guard. */
+/* Proposes a part of an expression, or a number, in its place, and a reduction without its
+ * guard. */
 static bool visit(void *context, Expr *x) {
     Edits *e = context;
     Span s = x->span;
@@ -57,7 +58,7 @@ static bool visit(void *context, Expr *x) {
     return true;
 }
 
-/* A line with a statement goes; of a scan all of its lines. */
+/* Proposes to drop a line with a statement; of a scan, all of its lines. */
 static void drop_lines(Edits *e) {
     for (const char *at = e->text; *at;) {
         const char *end = at + strcspn(at, "\n") + 1;
@@ -71,7 +72,7 @@ static void drop_lines(Edits *e) {
     }
 }
 
-/* `x[N, D], ` of the signature; `N=17` of the first line becomes a smaller number. */
+/* Proposes to drop `x[N, D], ` of the signature, and to make `N=17` of the first line smaller. */
 static void drop_params(Edits *e, const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++) {
         int begin = fn->params[i].span.begin;
@@ -140,7 +141,7 @@ static bool still_shows(Backends *b, const char *text, int kind, unsigned wanted
     return v.kind == kind;
 }
 
-/* The first edit after which it still disagrees; NULL: none. */
+/* Gives the text after the first edit that still shows the disagreement; NULL if none does. */
 static const char *shrink_once(Backends *b, Arena *arena, const char *text, int kind,
                                unsigned wanted, int *tries) {
     Edits e = {.arena = arena_new(), .text = text};
@@ -164,7 +165,7 @@ const char *shrink(Backends *b, Arena *arena, const char *text, int kind, unsign
 
 /* ---- showing --------------------------------------------------------------------------------- */
 
-/* NumPy's format, version 1: int32, row major. */
+/* Writes a file in NumPy's format, version 1: int32, row major. */
 static bool write_ints(const char *path, const double *values, int rank, const int64_t *shape,
                        int64_t count) {
     char head[128];

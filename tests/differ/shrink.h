@@ -1,11 +1,11 @@
-/* From a formula that disagrees to a small one that still does, in the same way. */
+/* Makes a small formula of one that disagrees, with the same disagreement. */
 #ifndef COUPLET_TESTS_DIFFER_SHRINK_H
 #define COUPLET_TESTS_DIFFER_SHRINK_H
 
 #include "tests/differ/compare.h"
 
-/* The smallest text found; `kind` is what it must show. Works on the text by the spans of its
- * syntax tree, so whatever the checker refuses is no candidate. */
+/* Gives the smallest text found that still shows a disagreement of this `kind`. The edits follow
+ * the spans of the syntax tree, and a text that the checker refuses is no candidate. */
 const char *shrink(Backends *b, Arena *arena, const char *text, int kind, unsigned wanted);
 
 /* Writes FOLDER/NAME.cpl and an .npy of every array, and prints the text and the commands that show

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rounding takes a back end as far as it takes the reference evaluator when that rounds, times
- * this: sums go in another order. */
+/* The factor between the rounding of the reference evaluator and the allowance of a back end, whose
+ * sums go in another order. */
 enum { ORDERS = 8 };
 static const double last_place = 2e-6;
 
@@ -63,7 +63,7 @@ static void take_answers(Subject *s, const Graph *g) {
     reference_free(rounded);
 }
 
-/* The graph says after a pass what it said before. */
+/* Compares the values of the graph before and after a pass. */
 static void compare_pass(Subject *s, const Graph *g, const char *pass) {
     Reference *run = reference_run(g, s->source, s->context);
     const char *fault = run ? reference_fault(run, NULL) : "out of memory";
@@ -95,7 +95,7 @@ static void compare_pass(Subject *s, const Graph *g, const char *pass) {
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
-/* The function's arrays; and the run that it is part of, at its sixth step. */
+/* Gives an array of the function, or a number of the run that it is part of, at its sixth step. */
 static const double *function_array(void *context, const GNode *node) {
     static const struct {
         const char *name;
@@ -123,8 +123,8 @@ static void watch_function(void *context, const Graph *g, const char *pass) {
         compare_pass(w->s, g, pass);
 }
 
-/* Slopes to the left and to the right that differ: a maximum whose two sides are equal, say. Any
- * number between them is a gradient. */
+/* True if the slopes to the left and to the right differ, as at a maximum whose two sides are
+ * equal. Any number between them is a gradient. */
 static bool is_kink(const Reference *base, const GNode *value, const GNode *input,
                     const double *values, int64_t at, double gradient) {
     double *moved = malloc(sizeof *values * (size_t)subject_elements(input));
@@ -146,8 +146,9 @@ static bool is_kink(const Reference *base, const GNode *value, const GNode *inpu
     return high - low > slack && gradient > low - slack && gradient < high + slack;
 }
 
-/* A value that is no number because of the inputs may only become one where the rewriting knows
- * better, which it does of infinities (the log of a sum that overflows), and never of a NaN. */
+/* Checks the value under extreme inputs. A value that is no number may become a number only if the
+ * inputs hold infinities, which a rewriting may know better (the log of a sum that overflows),
+ * never with a NaN. */
 static void check_extreme(Subject *s, double found) {
     if (s->fault) return;
     const double exact = s->answers[0].exact[0];
@@ -159,7 +160,7 @@ static void check_extreme(Subject *s, double found) {
             exact);
 }
 
-/* The value is that of the formula as written, the gradients are its slopes. */
+/* Checks the formula as written: its value, and its slopes as the gradients. */
 static void check_written(Subject *s, const Graph *written) {
     enum { ENTRIES = 2 };
     Reference *base = reference_run(written, s->source, s->context);
@@ -194,7 +195,7 @@ static void check_written(Subject *s, const Graph *written) {
     reference_free(base);
 }
 
-/* `# N=5 D=3 seed=7 shards=8`. */
+/* Reads the first line, `# N=5 D=3 seed=7 shards=8`. */
 static void read_head(Subject *s, const char *text, Options *o, GraphSettings *settings) {
     Arena *arena = s->arena;
     memset(o, 0, sizeof *o);

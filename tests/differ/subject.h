@@ -1,5 +1,5 @@
-/* What the differential test looks at: one function with its gradients, or one training step of a
- * method, with what the reference evaluator says of it. */
+/* The subject of a differential test: one function with its gradients, or one training step of a
+ * method, with the answers of the reference evaluator. */
 #ifndef COUPLET_TESTS_DIFFER_SUBJECT_H
 #define COUPLET_TESTS_DIFFER_SUBJECT_H
 
@@ -46,13 +46,14 @@ typedef struct Subject {
  * that of the formula as written, and the gradients those of differences; both after every pass.
  * With an extreme, values that are no numbers must stay so after every pass. */
 void subject_of_text(Subject *s, Arena *arena, const char *name, const char *text);
-/* One step of the first phase of a method, its sizes cut down, from made-up states. */
+/* Makes a subject of one step of the first phase of a method, its sizes cut down, from made-up
+ * states. */
 void subject_of_method(Subject *s, Arena *arena, const char *path);
 
-/* Whether answers this far off (one number an answer) may come of rounding: the reference evaluator
- * moves as far when the inputs of the function are moved by a few units of their last place, or its
- * operations are rounded by chance. So a comparison or a winner that hangs on the last digit is no
- * disagreement. */
+/* True if answers this far off (one number an answer) may come of rounding. The reference evaluator
+ * then moves as far when the inputs of the function are moved by a few units of their last place,
+ * or when its operations are rounded by chance. So a comparison or a winner that hangs on the last
+ * digit is no disagreement. */
 bool subject_is_fragile(Subject *s, const double *off);
 
 int64_t subject_elements(const GNode *node);

@@ -1,6 +1,6 @@
-/* What the differential test takes for rounding, and what not: one entry of a softmax is 1 and its
- * slope is 0 however the logits are rounded, unless the same logit is rounded in one place and
- * fused into a multiply-add in another. */
+/* The border between rounding and disagreement. One entry of a softmax is 1 and its slope is 0
+ * however the logits are rounded, unless the same logit is rounded in one place and fused into a
+ * multiply-add in another. */
 #include "tests/differ/subject.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* Every row of codes.def: its failing example gives the code, its repaired one gives no message. */
+/* Every row of codes.def: the failing example gives the code, and the repaired example gives no
+ * message. */
 #include "compiler/driver/load.h"
 
 #include <setjmp.h>
@@ -9,7 +10,7 @@
 
 #include <cmocka.h>
 
-/* The messages of `couplet check` for a text, as JSON lines; for the caller to free. */
+/* Gives the messages of `couplet check` for a text, as JSON lines; the caller frees them. */
 static char *messages_of(const char *text) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);

@@ -1,5 +1,5 @@
-/* Places in an arena: what is needed at one time does not overlap, and what is not shares memory.
- */
+/* Places in an arena: blocks that are needed at one time do not overlap, and other blocks share
+ * memory. */
 #include "runtime/arena.h"
 #include "runtime/part.h"
 

@@ -1,4 +1,4 @@
-/* Safetensors files, metrics, files that are written whole or not at all. */
+/* Safetensors files, metrics, and files that are written whole or not at all. */
 #include "runtime/data/copies.h"
 #include "runtime/files.h"
 #include "runtime/metrics.h"
@@ -190,7 +190,7 @@ static void metrics_go_on(void **state) {
         "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":0.125}\n");
 }
 
-/* Of two evaluations that are made together, one alone goes: both are made again. */
+/* Of two evaluations that are made together, one alone was written: both are made again. */
 static void evaluations_go_on(void **state) {
     (void)state;
     char path[160];

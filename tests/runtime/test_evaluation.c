@@ -35,8 +35,8 @@ static CoupletFeatures blobs(int64_t count, uint32_t site, float spread, float *
 
 static void knn_by_hand(void **state) {
     (void)state;
-    /* Two directions; the query is nearer to the second, which has label 1, but label 0 has two
-     * neighbours: a cold vote goes by the nearest, a warm one by the count. */
+    /* The query has two directions in the bank. It is nearer to the second, which has label 1, but
+     * label 0 has two neighbours: a cold vote goes by the nearest, a warm vote by the count. */
     const float bank_rows[] = {1, 0, 2, 0.1f, 0, 3};
     const float query_row[] = {1, 1.6f};
     const int32_t labels[] = {0, 0, 1};
@@ -61,8 +61,8 @@ static void knn_by_hand(void **state) {
                             &(CoupletNeighbours){.k = 3, .temperature = 0}) < 0);
 }
 
-/* Each row asked for in its own bank. Without itself, the nearest of a row is its twin, which has
- * the other label; of two rows that are equally near the earlier one is taken. */
+/* Each row is asked for in its own bank. Without itself, the nearest of a row is its twin, which
+ * has the other label. Of two rows that are equally near, the earlier is taken. */
 static void knn_without_itself(void **state) {
     (void)state;
     const float rows[] = {1, 0, 1, 0, 0, 1, 0, 1, 0, 1};
@@ -103,7 +103,7 @@ static void knn_of_all(void **state) {
     free(labels);
 }
 
-/* Against the definition, sorted in full. */
+/* Gives the accuracy by the definition, with all rows sorted. */
 static double slow_knn(const CoupletFeatures *bank, const CoupletFeatures *query, int classes,
                        int k, double temperature) {
     int64_t right = 0;
@@ -282,7 +282,7 @@ static void probe_in_blocks(void **state) {
     free(values);
 }
 
-/* Labels that have nothing to do with the features: no better than chance. */
+/* Labels that are independent of the features give no better accuracy than chance. */
 static void probe_finds_nothing(void **state) {
     (void)state;
     float *a = noise(ROWS * WIDTH, 5);

@@ -141,7 +141,7 @@ static void reports_faults(void **state) {
     }
 }
 
-/* Every tile writes its number, and that of its array's first value. */
+/* Writes the number of every tile, and that of its array's first value. */
 static void number_tiles(void *const *buffers, int64_t begin, int64_t end,
                          const CoupletWorker *worker) {
     (void)worker;
@@ -161,8 +161,8 @@ static void complain_of_a_beta(void *const *buffers, int64_t begin, int64_t end,
     if (end == LAST) *worker->fault = COUPLET_FAULT_BETA;
 }
 
-/* Steps of one launch: all tiles of each are done, once, and of their faults the first step's is
- * told. */
+/* Steps of one launch: all tiles of each are done once, and the fault of the first step is
+ * reported. */
 static void steps_go_abreast(void **state) {
     (void)state;
     enum { STEPS = 5 };
@@ -221,7 +221,7 @@ static void steps_go_abreast(void **state) {
     }
 }
 
-/* Large arrays are looked at and copied in pieces: no value of any is left out. */
+/* Large arrays are checked and copied in pieces, and no value is left out. */
 static void large_results(void **state) {
     (void)state;
     enum { LENGTH = 300001 };
@@ -273,7 +273,7 @@ static void large_results(void **state) {
     free(kept);
 }
 
-/* A ring of five rows, pushed two at a time. */
+/* A queue is a ring of five rows; two rows are pushed at a time. */
 static void queue_is_a_ring(void **state) {
     (void)state;
     CoupletBuffer buffers[1] = {
@@ -314,8 +314,8 @@ static void queue_is_a_ring(void **state) {
     couplet_run_free(run);
 }
 
-/* Rows of a state, of equal ones the last; a row outside is a fault, and nothing is written then.
- */
+/* Rows of a state are written in order, so the last of equal rows stays. A row outside is a fault,
+ * and nothing is written then. */
 static void rows_are_looked_at(void **state) {
     (void)state;
     CoupletBuffer buffers[2] = {

@@ -1,4 +1,5 @@
-/* Files that are written beside their names: whole or not there, and by one process at a time. */
+/* Files that are written under another name first: a file is whole or absent, and one process at a
+ * time writes it. */
 #include "runtime/files.h"
 
 #include <setjmp.h>
@@ -49,7 +50,8 @@ static void a_file_that_is_dropped(void **state) {
     assert_int_not_equal(access(partial, F_OK), 0);
 }
 
-/* The child writes half of its text, waits for a byte, writes the rest and renames the file. */
+/* Starts a child that writes half of its text, waits for a byte, writes the rest and renames the
+ * file. */
 static pid_t begin_in_child(int *told, int *go) {
     int out[2], in[2];
     assert_int_equal(pipe(out), 0);

@@ -17,7 +17,7 @@ static void sleep_ms(int ms) {
 
 static const int numbers[] = {2, 3, 4, 5, 8};
 
-/* Work of ranks counts what it finds wrong: assertions are for the thread of the test. */
+/* The number of faults that the ranks have found: assertions are for the thread of the test. */
 static _Atomic int wrong;
 
 static void expect(bool is_right) {
@@ -125,7 +125,7 @@ static void agrees(void **state) {
 
 enum { COUNT = 37, MOST_SHARDS = 16 };
 
-/* Values whose sum depends on the order. */
+/* Gives values whose sum depends on the order. */
 static float leaf(int shard, int64_t i) {
     return (float)((shard * 7919 + i * 104729) % 1000003) * (shard % 3 ? 1e-3f : -17.25f);
 }
@@ -136,7 +136,8 @@ static float tree(int first, int leaves, int64_t i) {
     return left + tree(first + leaves / 2, leaves / 2, i);
 }
 
-/* `shards` leaves, cut as evenly as they go: with more ranks than leaves some have none. */
+/* Adds `shards` leaves, cut as evenly as possible: with more ranks than leaves some ranks have
+ * none. */
 static void sum_in_order(CoupletGroup *g, void *context) {
     const int shards = *(int *)context;
     int first[9];
@@ -167,7 +168,7 @@ static void sums_in_order(void **state) {
 
 /* ---- failure --------------------------------------------------------------------------------- */
 
-/* Rank 1 meets something, while the others wait for it. */
+/* Rank 1 fails while the others wait for it. */
 static void fail_one(CoupletGroup *g, void *context) {
     (void)context;
     couplet_group_barrier(g); /* all have met; some may hear of the failure while they are in it */
@@ -197,7 +198,7 @@ static void fails(void **state) {
     }
 }
 
-/* Rank 2 is cut off, without its knowing. */
+/* Rank 2 is cut off without noticing. */
 static void cut_one(CoupletGroup *g, void *context) {
     (void)context;
     expect(couplet_group_barrier(g));

@@ -1,5 +1,5 @@
-/* k-means: known clusters are found, the rule for empty ones, the same bits on any number of
- * threads. */
+/* k-means: known clusters are found, empty clusters get a point, and any number of threads gives
+ * the same bits. */
 #include "runtime/kmeans.h"
 #include "runtime/random.h"
 

@@ -49,7 +49,7 @@ static void shuffles(void **state) {
     couplet_table_close(&data);
 }
 
-/* The order is what it has always been for a seed: runs that were made before go on to the bit. */
+/* The order of a seed does not change between versions, so that old runs go on to the bit. */
 static void order_is_kept(void **state) {
     (void)state;
     static const int32_t plain_rows[BATCH] = {58, 14, 60, 82, 65, 88, 39, 87, 12, 75};
@@ -131,7 +131,7 @@ static void balances(void **state) {
     couplet_table_close(&data);
 }
 
-/* Only what is asked for is gathered, from the rows that are chosen. */
+/* Only the fields that are asked for are gathered, from the chosen rows. */
 static void chosen_rows(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
@@ -155,7 +155,7 @@ static void chosen_rows(void **state) {
     couplet_table_close(&data);
 }
 
-/* Rows come as often as their weights say, a weight of 0 never; nothing is gathered before the
+/* Rows come as often as their weights say, a row of weight 0 never. Nothing is gathered before the
  * weights of an epoch are known. */
 static void weighs(void **state) {
     (void)state;
@@ -247,7 +247,7 @@ static void episodes(void **state) {
     for (int i = 0; i < 99; i++)
         assert_in_range(rows[i], 182 - 70, 182 + 70); /* deviation 13 */
     couplet_loader_free(loader);
-    /* As many as a thread's stack does not hold. */
+    /* More rows than a thread's stack holds. */
     enum { HUGE_ROWS = 1 << 21 };
     CoupletTable huge = made_table(HUGE_ROWS);
     int32_t *each_its_own = made_labels(&huge);
@@ -274,8 +274,8 @@ static void episodes(void **state) {
     couplet_table_close(&data);
 }
 
-/* A rank has its rows alone of some fields, at the places that they have in the whole batch; with
- * rows ahead of its own that have no memory. */
+/* Of some fields a rank has its own rows alone, at their places in the whole batch. The rows ahead
+ * of its own have no memory. */
 static void own_rows(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);

@@ -76,7 +76,8 @@ static const CoupletMetric raw[] = {{"step", 0, NULL},
 
 #define ROW(row) row, sizeof row / sizeof *row
 
-/* A line holds all rows of its step; what has no column, or no number, is left out. */
+/* A line holds all rows of its step. A value without a column, or that is no number, is left
+ * out. */
 static void table(void **state) {
     static const char head[] = "step,stage,loss,epoch_loss,before.a,\"eval.kNN (k = 5), "
                                "\"\"trunk\"\"\"\n";
@@ -97,7 +98,8 @@ static void table(void **state) {
     assert_file(path, wanted);
 }
 
-/* A table that is opened again has the rows of the log, and no other kind of file is replaced. */
+/* A table that is opened again has the rows of the log, and a file of another kind is not
+ * replaced. */
 static void table_again(void **state) {
     char log[256], path[256];
     (void)state;
@@ -142,7 +144,8 @@ static void names(void **state) {
     assert_string_equal(checkpoint, "best.safetensors");
 }
 
-/* A second name keeps what the first one had, and takes the place of an older file, its own too. */
+/* A second name keeps the content of the first, and takes the place of an older file, even if that
+ * is the same file. */
 static void second_names(void **state) {
     char path[256], also[256];
     (void)state;

@@ -1,5 +1,5 @@
-/* Arrays of .npy files: every element type, byte order and order of axes is read exactly, and
- * whatever else is refused in a sentence. */
+/* Arrays of .npy files: every element type, byte order and order of axes is read exactly, and any
+ * other file is refused in a sentence. */
 #include "runtime/npy.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ static void add_bytes(File *f, const void *bytes, size_t count) {
     f->length += count;
 }
 
-/* A file of this version whose header is the given text. */
+/* Gives a file of this version whose header is the given text. */
 static File with_header(int version, const char *header) {
     File f = {.length = 0};
     const size_t length = strlen(header);
@@ -155,7 +155,7 @@ static void reals(void **state) {
     }
 }
 
-/* Column by column: the same array as row by row. */
+/* An array that is stored column by column is read as the same array row by row. */
 static void orders_of_axes(void **state) {
     (void)state;
     enum { A = 3, B = 4, C = 5 };
@@ -177,7 +177,7 @@ static void orders_of_axes(void **state) {
     couplet_npy_free(&b);
 }
 
-/* More elements than are converted at a time, in both orders. */
+/* Arrays with more elements than are converted at a time, in both orders. */
 static void long_arrays(void **state) {
     (void)state;
     enum { ROWS = 1234, COLUMNS = 7, HEADER = 128 };

@@ -126,8 +126,8 @@ static void name_row(const CoupletTable *table, int64_t row, char *out, size_t b
     snprintf(out, bytes, "%s/%lld.png", table->path, (long long)(row + 1000));
 }
 
-/* Parts side by side have each row once, about as many as they should, and a row that has a name
- * stays in its part wherever the table lies. */
+/* Parts side by side have each row once, and about as many rows as they should. A row that has a
+ * name stays in its part wherever the table lies. */
 static void parts(void **state) {
     (void)state;
     static const CoupletReader named = {.name = "named", .name_row = name_row};

@@ -1,5 +1,5 @@
-/* Every one of the dot products, each against its own sum in double precision: a block that is
- * taken in pieces has all of them, at their places. */
+/* Every dot product against its own sum in double precision. A block that is taken in pieces has
+ * all of its products, at their places. */
 #include "runtime/similarity.h"
 
 #include <math.h>

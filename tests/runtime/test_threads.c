@@ -1,4 +1,4 @@
-/* The pool: every tile once, on any number of threads, and threads that share a core part without
+/* The pool does every tile once, on any number of threads. Threads that share a core part without
  * being bound for good. */
 #include "runtime/cores.h"
 #include "runtime/threads.h"
@@ -49,7 +49,7 @@ static int only_on(int core) {
 
 static int core_of_thread_0;
 
-/* Thread 1 begins on the core that thread 0 said. */
+/* Starts thread 1 on the core that thread 0 named. */
 static void *settle_beside(void *cores) {
     cpu_set_t all, after;
     sched_getaffinity(0, sizeof all, &all);

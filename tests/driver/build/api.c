@@ -60,7 +60,8 @@ static size_t read_file(const char *path, char *bytes, size_t most) {
 
 static char bytes[1 << 20];
 
-/* One bit in many places: a number among the weights may have changed, anything else is told. */
+/* Flips one bit in many places. A number among the weights may have changed; any other change is an
+ * error. */
 static void flipped_bits(CoupletModel *model, size_t length) {
     int taken = 0;
     int refused = 0;
@@ -113,7 +114,7 @@ static void damaged_weights(CoupletModel *model) {
            "and after all that the whole file");
 }
 
-/* What is written first is PATH.partial: on a full disk the file that was there stays. */
+/* Saves on a full disk. The file is first written as PATH.partial, so the old file stays. */
 static void full_disk_keeps_file(CoupletModel *model) {
     static char after[1 << 20];
     size_t length = read_file("saved.safetensors", bytes, sizeof bytes);
@@ -182,8 +183,8 @@ static void wrong_shapes(CoupletModel *model) {
            "features of none are none");
 }
 
-/* NULL in the place of each pointer of each function, one after the other, and wrong counts:
- * build.py sees that no function is left out. */
+/* Passes NULL in the place of each pointer of each function, one after the other, and wrong counts.
+ * build.py checks that no function is left out. */
 static void null_pointers(CoupletModel *model) {
     char error[256] = "";
     CoupletModel *none = model;
@@ -287,7 +288,7 @@ static void null_pointers(CoupletModel *model) {
     free(out);
 }
 
-/* What a step gives, by name and shape; nothing where there was no step. */
+/* Reads the arrays that a step gives, by name and shape; before a step there are none. */
 static void given_arrays(CoupletModel *model, CoupletModel *fresh) {
     enum { WIDTH = 8 };
     static float z[SMALL_BATCH * WIDTH];
@@ -327,7 +328,7 @@ static void given_arrays(CoupletModel *model, CoupletModel *fresh) {
            "no step", "gives nothing");
 }
 
-/* Steps end where schedules do. */
+/* Runs more steps than the schedules have. */
 static void too_many_steps(void) {
     CoupletModel *model;
     CoupletModelOptions options = {0};

@@ -38,7 +38,8 @@ static int samples_end(void **state) {
     return system(command);
 }
 
-/* The whole path of a sample; its folder is made. The text is good until the next call but one. */
+/* Gives the whole path of a sample and makes its folder. The text is good until the next call but
+ * one. */
 static const char *sample_path(const char *name) {
     static char paths[2][512];
     static int turn;
@@ -71,8 +72,7 @@ static bool open_samples(const char *reader, const char *name, const CoupletSett
     return couplet_table_open(&request, out, said, sizeof said);
 }
 
-/* The field of a row, as the reader reads it, in memory that the caller frees; NULL with a sentence
- * in `said`. */
+/* Reads the field of a row into memory that the caller frees; NULL with a sentence in `said`. */
 static void *read_sample(const CoupletTable *table, int64_t row, const char *field) {
     void **fields = calloc((size_t)table->field_count, sizeof *fields);
     void *found = NULL;
@@ -89,7 +89,7 @@ static void *read_sample(const CoupletTable *table, int64_t row, const char *fie
     return found;
 }
 
-/* One file is read as a source of its own; the answer is its field. */
+/* Reads one file as a source of its own and gives its field. */
 static void *read_file(const char *reader, const char *name, const CoupletSetting *settings,
                        int count, const char *field) {
     CoupletTable table;
@@ -99,7 +99,7 @@ static void *read_file(const char *reader, const char *name, const CoupletSettin
     return found;
 }
 
-/* The file is not read, and the sentence names it and says `words`. */
+/* Asserts that the file is not read, and that the sentence names it and says `words`. */
 static inline void refuses(const char *reader, const char *name, const CoupletSetting *settings,
                            int count, const char *field, const char *words) {
     void *found = read_file(reader, name, settings, count, field);

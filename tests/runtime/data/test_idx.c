@@ -60,8 +60,8 @@ static CoupletTable loaded(const char *name, const char *labels) {
     return table;
 }
 
-/* Opened and loaded, it is refused with these words; what is wrong with a packed file may be seen
- * only when it is unpacked. */
+/* Asserts that a file is refused with these words, when it is opened or loaded. A fault of a packed
+ * file may show only when the file is unpacked. */
 static void refuse_with(const char *name, const char *labels, const char *word) {
     static const CoupletLoading standard;
     CoupletTable table;
@@ -136,8 +136,8 @@ static void truncated_anywhere(void **state) {
     }
 }
 
-/* An IDX file: packed if its name ends with .gz. The elements are `bytes` as they stand, the most
- * significant byte first. */
+/* Writes an IDX file, packed if its name ends with .gz. The elements are `bytes` as they stand, the
+ * most significant byte first. */
 static void write_typed(const char *name, int type, int rank, const int *extents,
                         const uint8_t *elements, size_t count) {
     uint8_t *bytes = malloc(4 + 4 * (size_t)rank + count);
@@ -159,7 +159,7 @@ static void write_typed(const char *name, int type, int rank, const int *extents
     free(bytes);
 }
 
-/* Bytes i % 10, images of some size, or labels of 0 to 9. */
+/* Writes the bytes i % 10 as images of some size, or as labels of 0 to 9. */
 static void write_idx(const char *name, int count, int rank, int rows, int columns) {
     static uint8_t bytes[4 * 32 * 32];
     const int extents[] = {count, rows, columns};

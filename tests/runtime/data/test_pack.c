@@ -1,5 +1,5 @@
-/* Packed copies of a made-up source: the same bytes on any number of threads, whole or not there,
- * whatever goes wrong while they are made. */
+/* Packed copies of a made-up source have the same bytes on any number of threads, and are whole or
+ * absent, whatever goes wrong while they are made. */
 #include "runtime/data/copies.h"
 #include "runtime/data/pack.h"
 #include "runtime/data/reader.h"
@@ -258,7 +258,7 @@ static void damaged_copies_are_made_anew(void **state) {
     }
 }
 
-/* A flipped bit among the values is found by whoever looks through the copy. */
+/* A flipped bit among the values is found by a look through the copy. */
 static void damaged_values_are_found(void **state) {
     (void)state;
     static const int64_t row_counts[] = {1, 40, 70001};
@@ -378,8 +378,8 @@ static void wait_for_rows(long count) {
     assert_true(*reads >= count);
 }
 
-/* A child that packs `rows` rows of this key and ends with 0 when that went well, with the number
- * of lines it heard above. */
+/* Starts a child that packs `rows` rows of this key. It ends with 0 when that went well, with the
+ * number of lines it heard above 0. */
 static pid_t pack_elsewhere(int64_t rows, uint64_t key, long wait_us) {
     const pid_t child = fork();
     if (child != 0) return child;
@@ -457,7 +457,7 @@ static void stopped_by_a_signal(void **state) {
 
 /* ---- disks ----------------------------------------------------------------------------------- */
 
-/* In a process of its own, on a small disk of its own where the system lets us have one: else
+/* Runs in a process of its own, on a small disk of its own where the system allows one; else gives
  * CANNOT. */
 static bool put_text(const char *path, const char *text) {
     const int file = open(path, O_WRONLY);
@@ -495,7 +495,7 @@ static bool loads(int64_t rows, uint64_t key) {
     return good;
 }
 
-/* 100000 rows of 33 bytes need 3.3 MB of 256 kB; 1000 fit. */
+/* Fills a disk of 256 kB: 100000 rows of 33 bytes need 3.3 MB, 1000 rows fit. */
 static int fill_disk(void) {
     if (loads(100000, 1)) return 1;
     if (!strstr(error, "3.3") || !strstr(error, "kB free") || *reads != 0) return 2;
@@ -573,7 +573,8 @@ static void copies_are_listed_and_removed(void **state) {
     assert_int_equal(count, 0);
 }
 
-/* What nobody has read for sixty days goes when another copy is made; what is another's stays. */
+/* A copy that nobody has read for sixty days is removed when another copy is made. Files of other
+ * programs stay. */
 static void old_copies_go(void **state) {
     (void)state;
     CoupletPackedCopy *copies;

@@ -1,4 +1,4 @@
-/* Where sources lie: the spec's folder, --data FOLDER, --data NAME=PATH. */
+/* The places of sources: the spec's folder, --data FOLDER, --data NAME=PATH. */
 #include "runtime/data/place.h"
 
 #include <setjmp.h>
@@ -51,7 +51,7 @@ static void splits(void **state) {
     lies(&sources[1], "own/simclr.cpl", "train=there", NULL, NULL);
 }
 
-/* What the record says holds for sources that the command line does not place. */
+/* The record's places hold for sources that the command line does not place. */
 static void recorded(void **state) {
     (void)state;
     const char *const given[] = {"test=there"};

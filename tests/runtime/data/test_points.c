@@ -60,8 +60,8 @@ static void write_off(const char *name, const char *head) {
     write_sample(name, t.bytes, t.length);
 }
 
-/* coding 0: text, 1: little endian, 2: big endian. Other elements and properties stand before,
- * between and behind. */
+/* Writes a PLY file. coding 0: text, 1: little endian, 2: big endian. Other elements and properties
+ * stand before, between and behind. */
 static void write_ply(const char *name, int coding) {
     static const char *const codings[] = {"ascii", "binary_little_endian", "binary_big_endian"};
     const bool is_big = coding == 2;
@@ -197,8 +197,8 @@ static void formats_agree(void **state) {
     }
 }
 
-/* An L of area 3, a star that crosses itself, a square with a corner in a line, and one given from
- * behind. */
+/* Faces are cut into triangles: an L of area 3, a star that crosses itself, a square with a corner
+ * in a line, and a face given from behind. */
 static void faces_are_cut(void **state) {
     (void)state;
     static const struct {
@@ -251,7 +251,7 @@ static void strips(void **state) {
     couplet_mesh_free(&m);
 }
 
-/* Whichever side of the block a point is on; -1: none. */
+/* Gives the side of the block that a point is on; -1 if it is on none. */
 static int block_side(const float *p) {
     static const int axes[6] = {2, 2, 1, 1, 0, 0};
     static const float ends[6] = {0, 3, 0, 2, 1, 0};
@@ -387,7 +387,7 @@ static void classes_are_folders(void **state) {
     couplet_table_close(&table);
 }
 
-/* Each point of the cloud is there `count / held` times or once more. */
+/* Asserts that each point of the cloud is there `count / held` times or once more. */
 static void cloud_keeps_points(int held, int count) {
     Text t = {.length = 0};
     add(&t, "%d\n// x y z and its brightness\n", held);
@@ -551,7 +551,7 @@ static void damaged(void **state) {
     }
 }
 
-/* Each beginning of each file is read or refused; the sanitizers see what else happens. */
+/* Each beginning of each file is read or refused, and the sanitizers find no fault. */
 static void cut_short(void **state) {
     (void)state;
     static const char *const names[] = {"cut.obj",  "cut.off",  "cut0.ply", "cut1.ply",

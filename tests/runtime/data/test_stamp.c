@@ -1,5 +1,5 @@
-/* Stamps of files: another content has another stamp, also where its size and the time of its
- * change are those of before; many files are looked at as one is. */
+/* Stamps of files: another content has another stamp, even with the size and the time of change of
+ * the old content. Many files are looked at as one file is. */
 #include "runtime/data/stamp.h"
 
 #include <errno.h>
@@ -66,7 +66,7 @@ static void an_untouched_file(void **state) {
     assert_int_equal(couplet_stamp(&after), couplet_stamp(&before));
 }
 
-/* The files numbered from `context` on are not there. */
+/* Pretends that the files numbered from `context` on are missing. */
 static const char *some_are_missing(const void *context, int64_t number) {
     return number < *(const int64_t *)context ? "one" : "none";
 }
