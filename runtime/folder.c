@@ -231,7 +231,8 @@ static bool numbered(const char *name, long number, char *out, char *error, size
     int length = number == 1 ? snprintf(out, COUPLET_PATH_BYTES, "runs/%s", name)
                              : snprintf(out, COUPLET_PATH_BYTES, "runs/%s-%ld", name, number);
     if (length < COUPLET_PATH_BYTES) return true;
-    snprintf(error, error_bytes, "the method's name is too long for a folder");
+    snprintf(error, error_bytes,
+             "the method's name `%.60s..` is too long for a folder: --out names one", name);
     return false;
 }
 

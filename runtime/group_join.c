@@ -101,7 +101,9 @@ static const CoupletTransport *find_transport(const CoupletStarted *launch, char
     if (!give.symbol) return NULL;
     const CoupletTransport *transport = give.call(COUPLET_TRANSPORT_VERSION);
     if (!transport)
-        snprintf(error, error_bytes, "libcouplet_%s.so is a module of another version of Couplet",
+        snprintf(error, error_bytes,
+                 "libcouplet_%s.so is a module of another version of Couplet: install both from "
+                 "one version",
                  launch->module);
     return transport;
 }

@@ -248,7 +248,8 @@ static bool find_file(const char *from, char *path, char *error, size_t error_by
     if (stat(from, &info) == 0 && S_ISDIR(info.st_mode))
         return couplet_path_join(from, couplet_checkpoint_name, path, error, error_bytes);
     if (snprintf(path, COUPLET_PATH_BYTES, "%s", from) < COUPLET_PATH_BYTES) return true;
-    snprintf(error, error_bytes, "%.100s..: this path is too long", from);
+    snprintf(error, error_bytes, "%.100s..: a path has at most %d bytes", from,
+             COUPLET_PATH_BYTES - 1);
     return false;
 }
 

@@ -63,10 +63,14 @@ static bool read_targets(Build *b) {
         const char *refused = cpu_refuses(b->arena, word);
         if (refused) return report_error(CODE_COMMAND_LINE, refused);
         if (b->target_count == MAX_TARGETS)
-            return report(CODE_COMMAND_LINE, "--target takes at most four processors");
+            return report(CODE_COMMAND_LINE,
+                          "--target takes at most %d processors, and `%s` is one more", MAX_TARGETS,
+                          word);
         b->targets[b->target_count++] = word;
     }
-    return b->target_count > 0 || report(CODE_COMMAND_LINE, "--target names no processor");
+    return b->target_count > 0 ||
+           report(CODE_COMMAND_LINE,
+                  "--target names no processor; `--target native` is that of this machine");
 }
 
 static bool assemble_all(Build *b) {

@@ -8,7 +8,7 @@ int devices_command(int argc, char **argv) {
     Options o;
     bool good = options_read(arena, &o, "devices", "[file]", argc, argv);
     if (good && o.file)
-        good = report(CODE_COMMAND_LINE, "nothing can be asked of it, and `%s` was given", o.file);
+        good = report(CODE_COMMAND_LINE, "devices takes no argument, and `%s` was given", o.file);
     arena_free(arena);
     if (!good) return 2;
     int count;

@@ -57,8 +57,8 @@ static bool is_comparable(const char *name, double value) {
     if (isfinite(value)) return true;
     const char *what = isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
     report(CODE_GRADIENT,
-           "the value of `%s` is %s on these arrays, and no gradient can be compared; give others "
-           "with --in, or what guards it",
+           "the value of `%s` is %s on these arrays, and no gradient can be compared; give other "
+           "arrays with --in, or guard the formula",
            name, what);
     return false;
 }

@@ -179,10 +179,14 @@ static bool compare_ranks(const CoupletProgram *program, CoupletGroup *g) {
         !couplet_group_agree(g, first != program->plan_hash, NULL, &worst))
         return report_error(CODE_RANKS, g->fault);
     if (g->ranks > program->train->shards && g->ranks > 1)
-        return report(CODE_RANKS, "%d ranks were started, and the step has %lld shards", g->ranks,
-                      (long long)program->train->shards);
-    return !worst.status || report(CODE_RANKS, "rank %d of %d has other machine code than rank 0",
-                                   worst.rank, g->ranks);
+        return report(CODE_RANKS,
+                      "%d ranks were started, and the step has %lld shards: start as many at most",
+                      g->ranks, (long long)program->train->shards);
+    return !worst.status ||
+           report(
+               CODE_RANKS,
+               "rank %d of %d has other machine code than rank 0: all need processors of one kind",
+               worst.rank, g->ranks);
 }
 
 /* Times the steps. All ranks run the same steps at the same time, and rank 0 prints. */

@@ -222,8 +222,8 @@ static bool draw_sheet(Show *s, const char *path) {
         couplet_module_find("sheet", "couplet_sheet_version", what, error, sizeof error);
     if (!version) return report_error(CODE_OTHER_PROGRAM, error);
     if (*version != SHEET_VERSION)
-        return report(CODE_OTHER_PROGRAM,
-                      "libcouplet_sheet.so is a module of another version of Couplet");
+        return report(CODE_OTHER_PROGRAM, "libcouplet_sheet.so is a module of another version of "
+                                          "Couplet: install both from one version");
     union {
         void *symbol;
         SheetDraw *call;

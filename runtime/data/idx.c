@@ -505,8 +505,8 @@ static bool find_file(const char *folder, const char *prefix, const char *rest, 
         const int length = snprintf(out, COUPLET_PATH_BYTES, "%s/%s-%s%s", folder, prefix, rest,
                                     packed ? ".gz" : "");
         if (length >= COUPLET_PATH_BYTES) {
-            snprintf(error, error_bytes, "the path of the data folder is too long: %.200s..",
-                     folder);
+            snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", folder,
+                     COUPLET_PATH_BYTES - 1);
             return false;
         }
         if (is_file(out)) return true;

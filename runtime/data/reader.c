@@ -104,7 +104,8 @@ static bool try_folder(void *context, const char *folder) {
     }
     s->result = dlsym(object, s->symbol);
     if (!s->result)
-        snprintf(s->error, s->error_bytes, "%s: this module is of another version of Couplet",
+        snprintf(s->error, s->error_bytes,
+                 "%s: this module is of another version of Couplet: install both from one version",
                  path);
     return true;
 }
