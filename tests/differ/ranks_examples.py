@@ -112,8 +112,9 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             wrong = compare(os.path.abspath(spec), folder, o)
         failed += bool(wrong)
-        print(f"{'DIFFERS' if wrong else 'same'}  {os.path.relpath(spec, root)}  "
-              f"{time.monotonic() - began:.0f} s", *wrong, sep="\n    " if wrong else "", flush=True)
+        seconds = time.monotonic() - began
+        print(f"{'DIFFERS' if wrong else 'same'}  {os.path.relpath(spec, root)}  {seconds:.0f} s",
+              *wrong, sep="\n    " if wrong else "", flush=True)
     sys.exit(failed > 0)
 
 

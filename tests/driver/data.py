@@ -132,8 +132,8 @@ with tempfile.TemporaryDirectory() as folder:
     done = data("--reader", "table", times)
     check("line 2, column `t`: the whole number 1700000123 is read as 1700000128" in done.stdout,
           "a whole number that is rounded is told", done.stdout + done.stderr)
-    check("1700000123 is read as" in as_json("--reader", "table", times)[0]["sources"][0]["warning"],
-          "and in JSON")
+    source = as_json("--reader", "table", times)[0]["sources"][0]
+    check("1700000123 is read as" in source["warning"], "and in JSON")
     done = data("--reader", "table", times, "--set", "words=t")
     check(done.returncode == 0 and "warning" not in done.stdout, "as a word it is not",
           done.stdout + done.stderr)

@@ -118,8 +118,8 @@ fn f(x[N], on : bool) = sum[i | on] x[i] + (if not on then 8 else 0) * x[0]
     check(done.returncode == 0 and "0 wrong" in done.stdout, "a truth value is made up",
           done.stdout + done.stderr)
     for device in ("cpu", "reference"):
-        for on, value in (("0", "4"), ("1", "1.5")):
-            npy.write(folder + "/on.npy", (), [int(on)], "<i4")
+        for on, value in (("false", "4"), ("true", "1.5")):
+            npy.write(folder + "/on.npy", (), [int(on == "true")], "<i4")
             for given in (("--set", f"on={on}"), ("--in", f"on={folder}/on.npy")):
                 done = command.run(couplet, "grad", switched, "--fn", "f", "--in",
                                    f"x={folder}/x.npy", *given, "--device", device)
@@ -127,5 +127,5 @@ fn f(x[N], on : bool) = sum[i | on] x[i] + (if not on then 8 else 0) * x[0]
                       done.stdout + done.stderr)
     done = command.run(couplet, "grad", switched, "--fn", "f", "--in", f"x={folder}/x.npy",
                        "--set", "on=2")
-    check.refused("a truth value of 2", done, "switched.cpl:2:", "`on`", "0 or 1")
+    check.refused("a truth value of 2", done, "E604", "`on` is true or false", "`2`")
 check.finish()

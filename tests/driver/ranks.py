@@ -238,7 +238,8 @@ def in_parts():
 
 def sizes():
     """A prime length is no reason for many tiles; states that no machine holds are refused."""
-    flat = FLAT_SPEC.replace("loss", "state s[%d] = 0\nlet n[i] = sin(s[i]) + 1\nupdate s <- n\nloss")
+    flat = FLAT_SPEC.replace("loss", "state s[%d] = 0\nlet n[i] = sin(s[i]) + 1\n"
+                             "update s <- n\nloss")
     prime = command.write(folder + "/prime.cpl", flat % (8 * 4099))
     told = command.run(couplet, "check", prime, "--data", data, "--print-after", "place", *shards)
     tiles = re.search(r"map \[32792\], (\d+) tiles", told.stdout)
