@@ -378,7 +378,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
 /* Returns the axis of concat(a, b, axis = 2), from 0, or -1 if it is no number; *arrays is the
  * number of joined arrays. */
 int call_concat_axis(const Expr *call, int *arrays);
-/* Is it a call of a distribution, as after `~`? */
+/* True if the expression is a call of a distribution, as after `~`. */
 bool call_is_distribution(const Expr *expr);
 
 /* True if a network in the (checked) expression is applied to something that contains the index:

@@ -41,7 +41,8 @@ Expr *ast_expr(Parser *p, ExprKind kind, Span span) {
     return e;
 }
 
-/* Every walk over expressions is recursive, so that their depth has a limit. */
+/* Counts the depth of an expression, which has a limit because every walk over expressions is
+ * recursive. */
 static void nest(Parser *p, Expr *e, const Expr *part) {
     if (!part || part->depth < e->depth) return;
     e->depth = part->depth + 1;

@@ -74,7 +74,7 @@ typedef struct Parser {
     bool is_too_deep; /* true once it is reported; such a file has no tree */
 } Parser;
 
-/* At the start of a file. */
+/* Begins the parse of a file. */
 void parser_begin(Parser *p, Arena *arena, Diag *diag, const Source *source);
 /* Reports that the text nests deeper than a limit of lang/limits.h; `what` nests: "brackets". */
 void parser_too_deep(Parser *p, Span span, const char *what);

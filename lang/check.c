@@ -173,8 +173,8 @@ static bool is_of_function(const Check *c, const char *name) {
                      known->kind == SYMBOL_ARGUMENT);
 }
 
-/* An axis that is a name introduces it. In a formula, `x[2 * N]`, it is introduced when nothing
- * else has the name. */
+/* Declares the dimensions of an axis. A name that is an axis of its own is declared; in a formula,
+ * `x[2 * N]`, the name is declared when nothing else has it. */
 static void declare_dimensions(Check *c, Expr *dim, bool is_axis) {
     if (dim->kind == EXPR_NAME) {
         const Symbol *known = is_axis ? NULL : scope_find(c->scope, dim->name);

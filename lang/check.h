@@ -130,13 +130,13 @@ const OptionRow *option_find(const OptionRow *rows, int count, const char *owner
  * message. */
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code,
                   const char *of);
-/* A value that has to be one of the words `true` and `false`. `what` is what it is a value of, as
- * messages name that: "`by_class` of knn". False after a message at `span`. */
+/* Checks a value that must be one of the words `true` and `false`. `what` names the setting in
+ * messages: "`by_class` of knn". False after a message at `span`. */
 bool check_truth(Check *c, const Expr *value, Span span, DiagCode code, const char *what);
 /* Says, below the message about a value that is no truth, which of the two words is meant. */
 void option_suggest_truth(Check *c, Span value);
 void check_train(Check *c, const Module *m, Stmt *s);
-/* Their names and batches, ahead of what speaks of them. */
+/* Declares the names and batches of the stages, ahead of the statements that use them. */
 void check_declare_stages(Check *c, Module *m);
 void check_stage(Check *c, Stmt *s);
 

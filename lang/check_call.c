@@ -582,7 +582,8 @@ static bool all_scalars(const Stmt *fn) {
     return true;
 }
 
-/* Is its signature checked? After a message that it calls itself, or too deep, it may not be. */
+/* True if the signature of a function is checked. After a message about a call of itself, or about
+ * depth, it may not be. */
 static bool is_checked(const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++)
         if (!fn->params[i].symbol) return false;

@@ -131,7 +131,8 @@ static bool names_argument(const Expr *call, const char *name) {
     return false;
 }
 
-/* A setting that counts, and whose standard value is below the least one, has no standard value. */
+/* Checks that required settings are given. A setting that counts, and whose standard value is below
+ * the least one, has no standard value. */
 static void check_required(Check *c, DataSource *data, const Expr *call) {
     const DataCatalogue *known = catalogue_of(c);
     for (int i = 0; i < known->setting_count; i++) {

@@ -577,7 +577,7 @@ static Type *check_member(Check *c, Expr *e) {
 
 /* ---- reads of arrays ------------------------------------------------------------------------- */
 
-/* A number below 0 is no place, unless `else` says what a read outside is worth. */
+/* Refuses a place below 0, unless `else` gives the value of a read outside. */
 static bool refuse_negative_place(Check *c, const Expr *e, const Type *base) {
     for (int i = 0; i < e->arg_count && !c->in_default; i++) {
         const Expr *at = e->args[i];

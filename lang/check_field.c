@@ -85,7 +85,8 @@ int64_t source_batch(const Check *c, const DataSource *data) {
     return c->stage && c->stage->batch && data->follows ? c->stage->batch : data->batch;
 }
 
-/* A line outside of all stages belongs to each of them, and its arrays have one size. */
+/* Reports stages with different batches. A line outside of all stages belongs to each of them, and
+ * its arrays have one size. */
 static void report_stages(Check *c, const DataSource *data, Span span) {
     if (c->stage || !data->follows) return;
     for (int i = 0; i < c->method->spec->stmt_count; i++) {
@@ -105,7 +106,7 @@ static void report_stages(Check *c, const DataSource *data, Span span) {
     }
 }
 
-/* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once,
+/* Reports data that are smaller than a batch. A training batch is full. The message comes once,
  * where the source is read. */
 static void report_small(Check *c, DataSource *data, Span span) {
     const bool repeats = data->balanced || data->weights || data->ways;

@@ -126,8 +126,8 @@ static void check_when(Check *c, Module *m, Stmt *s) {
 
 /* ---- what a step gives ----------------------------------------------------------------------- */
 
-/* A file that a part begins with. Which arrays the part has, and which lie in the file, is looked
- * at when a run begins. */
+/* Checks the file that a part begins with. Which arrays the part and the file have is compared when
+ * a run begins. */
 static void check_start(Check *c, const Stmt *s) {
     check_trained_part(c, s->targets[0], false);
     if (!*s->value->text)

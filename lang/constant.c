@@ -68,7 +68,7 @@ double constant_of_operator(Operator op, double a, double b) {
     return 0;
 }
 
-/* A NaN in either place stays. */
+/* Give the smaller and the larger number. A NaN in either place stays. */
 static double smaller_number(double a, double b) {
     return isnan(a) || a <= b ? a : b;
 }

@@ -235,8 +235,8 @@ static int sample_binders(const Expr *reduction) {
     return count;
 }
 
-/* Is anything bound around the reduction that is there for each sample (then it compares samples),
- * or for each feature? */
+/* Judges a reduction over samples. With another index of samples bound around it, the reduction
+ * compares samples; else it is a statistic, of each feature say. */
 static void judge_reduction(Separation *s, const FlowVisit *v) {
     int samples = sample_binders(v->e);
     if (samples > 1) s->pairs = v->e;

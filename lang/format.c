@@ -257,7 +257,7 @@ static bool is_keyword(const Format *f, const Place *p, int i) {
            (!in_list(p) && i != p->statement && is_one_of(&f->words.items[i], soft));
 }
 
-/* A minus with nothing to its left to subtract from. */
+/* True of a minus with nothing to its left to subtract from. */
 static bool is_unary(const Format *f, const Place *p, int i) {
     if (!is_written_as(&f->words.items[i], "-")) return false;
     if (p->last < 0 || p->closed_reducer) return true;
@@ -438,7 +438,7 @@ static int least_column(const Word *w) {
     return w->indent;
 }
 
-/* Every word goes as far left as its line and its column group allow. Words only move right, so
+/* Moves every word as far left as its line and its column group allow. Words only move right, so
  * this ends. */
 static void settle_words(Format *f) {
     Word *words = f->words.items;

@@ -85,7 +85,7 @@ static char last_of(Span span) {
     return span.source && span.end > span.begin ? span.source->text[span.end - 1] : 0;
 }
 
-/* A token that can end a factor, and one that can begin one. */
+/* True if a token can end a factor, or begin one. */
 static bool ends_factor(Span span) {
     return isalnum((unsigned char)last_of(span)) || last_of(span) == ')' || last_of(span) == ']';
 }
@@ -297,7 +297,7 @@ static const char *of_table(const Misfit *m) {
     return NULL;
 }
 
-/* A comment of C, `//` and `/`*, at the start of a line. */
+/* True of a comment of C, `//` or `/`*, at the start of a line. */
 static bool is_comment(const Misfit *m) {
     if (first_character(m->found) != '/') return false;
     const char next = m->found.source->text[m->found.end];

@@ -436,8 +436,8 @@ static int status_of(const CoupletDeviceFault *fault) {
     return fault->kind == COUPLET_NO_FAULT ? 0 : INT_MAX - 1 - fault->step;
 }
 
-/* Some rank met a fault. Every rank runs the plan again, as a single rank would, and meets the
- * fault, too. */
+/* Finds the fault that some rank has met. Every rank runs the plan again, as a single rank would,
+ * and meets the fault, too. */
 static bool find_fault(CoupletRun *run, const CoupletAgreed *met, CoupletFault *fault) {
     CoupletDevice *d = run->device;
     const bool good = couplet_run_whole(run);

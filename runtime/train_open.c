@@ -382,7 +382,8 @@ static bool is_compared_before(const CoupletProgram *p, int number) {
     return false;
 }
 
-/* A program that was built is trained on data that its compiler has not seen. */
+/* Warns of data with one label. A program that was built is trained on data that its compiler has
+ * not seen. */
 static void warn_of_one_label(Trainer *t) {
     const CoupletProgram *p = t->program;
     for (int i = 0; i < p->compared_count; i++) {

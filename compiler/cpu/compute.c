@@ -39,7 +39,7 @@ static bool takes_position(const GNode *n) {
     return graph_reducers[n->reducer].gives_place;
 }
 
-/* A maximum or a minimum of what 32 bits may not hold. */
+/* True of a maximum or a minimum of numbers that 32 bits may not hold. */
 static bool is_wide_best(Frame *f, const GNode *n) {
     return (n->reducer == GR_MAX || n->reducer == GR_MIN) && !gx_entries_fit(f->e->graph, n);
 }

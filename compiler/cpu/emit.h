@@ -143,12 +143,12 @@ LLVMValueRef loop_axis_count(Frame *f, const int64_t *extents, int axis);
 /* Adds a subscript that walks along an axis of the node to the position `at`, which is NULL for the
  * first one. `extent` counts if the kernel has no arguments. */
 LLVMValueRef emit_step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent);
-/* A local that lives in the entry block, where LLVM turns it into a register. */
+/* Makes a local in the entry block, where LLVM turns it into a register. */
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type);
 LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot);
 void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value);
 void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind);
-/* Between these two calls faults are noted in a local. */
+/* Gather faults in a local between the two calls, in place of the worker's word. */
 void frame_gather_faults(Frame *f);
 void frame_raise_gathered(Frame *f);
 /* The array that the results of the node at hand go to. */

@@ -102,7 +102,7 @@ static void for_each_node(const Block *b, void (*visit)(const Block *b, int i)) 
     }
 }
 
-/* A pass over columns [begin, end) that visits each node at each of them. */
+/* Emits a pass over the columns [begin, end) that visits each node at each column. */
 static LLVMValueRef each_column(const Block *b, LLVMValueRef begin, LLVMValueRef end,
                                 void (*visit)(const Block *b, int i)) {
     Loop columns = loop_begin(b->f, begin, end);

@@ -90,8 +90,8 @@ static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
     return LLVMGetUndef(s->e->f32); /* cannot happen: a sink's sources are all in its sweep */
 }
 
-/* Every subscript is an index that covers its axis, or a part of the array is read that begins
- * where the table says (arguments.h). */
+/* Emits a read that walks memory with the loops. Either every subscript is an index that covers its
+ * axis, or the read is of a part of the array that begins where the table says (arguments.h). */
 static LLVMValueRef emit_walk(Frame *s, const GExpr *load, LLVMValueRef base) {
     LLVMValueRef at = NULL;
     for (int i = 0; i < load->tensor->rank; i++)

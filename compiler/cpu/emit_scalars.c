@@ -28,7 +28,7 @@ static LLVMValueRef intrinsic(Frame *s, const char *name, LLVMValueRef a) {
 
 /* ---- whole numbers --------------------------------------------------------------------------- */
 
-/* A whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
+/* True of a whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
 static bool is_narrow(Frame *s, const GExpr *e) {
     int64_t low;
     int64_t high;
@@ -67,7 +67,8 @@ static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remai
     return LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, one, ""), q, "");
 }
 
-/* In a tile, by a constant, which has no vectors of 64 bits. */
+/* Emits a quotient or a remainder. In a tile, a division by a constant is done in 32 bits, because
+ * a division of 64 bits has no vectors. */
 static LLVMValueRef emit_quotient(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                                   LLVMValueRef mask) {
     const bool remainder = e->op == G_MOD;
@@ -129,7 +130,7 @@ static LLVMValueRef emit_mod(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-/* A product and a sum may become one fused operation. */
+/* Allows a product and a sum to become one fused operation. */
 static LLVMValueRef fusible(LLVMValueRef value) {
     if (LLVMIsAInstruction(value)) {
         LLVMSetFastMathFlags(value, LLVMFastMathAllowContract);
@@ -303,7 +304,7 @@ OF_ONE_REAL(round, intrinsic(s, "llvm.rint", a))
 
 /* ---- from type to type ----------------------------------------------------------------------- */
 
-/* From 32 bits there are vectors of conversions. */
+/* Converts to a real, from 32 bits if possible, because only those conversions have vectors. */
 static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                               LLVMValueRef mask) {
     (void)c;
@@ -312,7 +313,7 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
         s->e->builder, is_narrow(s, e->args[0]) ? narrowed(s, e->args[0], mask) : a, s->e->f32, "");
 }
 
-/* In 32 bits, as gx_to_int. */
+/* Converts to an int in 32 bits, as gx_to_int does. */
 static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                              LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;

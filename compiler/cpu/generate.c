@@ -47,7 +47,7 @@ static void emit_sums_of_products(Emitter *e, Kernel *k) {
     k->as.contraction->dots ? emit_dots(e, k) : emit_product(e, k);
 }
 
-/* By kind; NULL for kinds that cpu_plan_target does not ask for. */
+/* The emitters by kind; NULL for kinds that cpu_plan_target does not ask for. */
 static void (*const emitters[])(Emitter *e, Kernel *k) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = emit_topk,

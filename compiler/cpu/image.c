@@ -76,7 +76,8 @@ static LLVMValueRef text(Image *image, const char *string) {
                   : LLVMConstNull(image->e->ptr);
 }
 
-/* A kernel of this module, or else the runtime's code for calls of the library. */
+/* Gives the address of a kernel of this module, or else of the runtime's code for a library
+ * call. */
 static LLVMValueRef code(Image *image, const char *symbol) {
     Emitter *e = image->e;
     LLVMValueRef function = LLVMGetNamedFunction(e->module, symbol);

@@ -63,7 +63,7 @@ static Parted parted(Frame *f, LLVMValueRef x) {
     return (Parted){LLVMBuildFreeze(b, LLVMBuildFPToSI(b, n, f->e->i32, ""), ""), q};
 }
 
-/* A NaN compares false and stays. */
+/* Bound a value from one side. A NaN compares false and stays. */
 static LLVMValueRef at_least(Frame *f, LLVMValueRef x, double low) {
     return select_by(f, LLVMRealOLT, x, emit_number(f, low), emit_number(f, low), x);
 }

@@ -245,7 +245,7 @@ static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValue
     return sums_reals(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
 }
 
-/* A row whose largest term is infinite is shifted by 0. */
+/* Gives the shift of a row. A row whose largest term is infinite is shifted by 0. */
 static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
     LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &largest, 1);
     LLVMValueRef endless =

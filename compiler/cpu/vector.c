@@ -38,7 +38,7 @@ static LLVMValueRef near(Frame *f, LLVMValueRef base, int64_t at) {
     return at ? vector_float_at(f, base, emit_whole(f, at)) : base;
 }
 
-/* An intrinsic that is overloaded on two types. */
+/* Calls an intrinsic that is overloaded on two types. */
 static LLVMValueRef call_typed(Frame *f, const char *name, LLVMTypeRef *types, LLVMValueRef *args,
                                unsigned count) {
     Emitter *e = f->e;
@@ -119,8 +119,8 @@ void vector_scatter(Frame *f, LLVMValueRef value, LLVMValueRef base, LLVMValueRe
     call_typed(f, "llvm.masked.scatter", types, args, 4);
 }
 
-/* In log2(lanes) stages: stage s exchanges, between rows i and i + s, the blocks of s lanes that
- * lie off the diagonal. */
+/* Transposes in log2(lanes) stages: stage s exchanges, between rows i and i + s, the blocks of s
+ * lanes that lie off the diagonal. */
 void vector_transpose(Frame *f, LLVMValueRef *rows, int64_t lanes) {
     LLVMTypeRef i32 = f->e->i32;
     for (int64_t s = 1; s < lanes; s *= 2) {

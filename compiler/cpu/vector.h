@@ -20,7 +20,7 @@ LLVMValueRef vector_load_masked(Frame *f, LLVMTypeRef type, LLVMValueRef base, i
 void vector_store(Frame *f, LLVMValueRef value, LLVMValueRef base, int64_t at,
                   LLVMValueRef mask /* or NULL */);
 LLVMValueRef vector_splat(Frame *f, LLVMTypeRef type, LLVMValueRef scalar);
-/* A mask whose lane i is first + i < left. */
+/* Gives a mask whose lane i is first + i < left. */
 LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t first);
 /* Asks for a cache line in the cache of that level, 1 or 2. An address that is nowhere does no
  * harm. */

@@ -176,7 +176,8 @@ static int find_source(const LoweredProgram *lowered, const DataSource *data) {
     return -1;
 }
 
-/* What losses compare, for the warning about data that is there when the program runs. */
+/* Fills in the comparisons of the losses, for the warning about data that is there only when the
+ * program runs. */
 static void fill_compared(Arena *arena, const Method *method, const LoweredProgram *lowered,
                           CoupletProgram *program) {
     const ComparedField *fields;

@@ -188,7 +188,8 @@ static bool write_binding(Build *b, bool with_main) {
     return good || fail(error);
 }
 
-/* A signal ends the command between two of its stages, so that its folder is removed. */
+/* True while no signal has come. A signal ends the command between two of its stages, so that its
+ * folder is removed. */
 static bool goes_on(void) {
     return !couplet_interrupt_status() || fail("interrupted; nothing is written");
 }

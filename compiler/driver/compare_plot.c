@@ -154,7 +154,8 @@ static void plot_values(const Comparison *c, const char *setting, Text *out) {
                 plot_text(c->arena, setting), one_method ? 2 : 1);
 }
 
-/* Each evaluation has its colour, each method its line and sign. */
+/* Plots the evaluations over the swept setting. Each evaluation has its colour, each method its
+ * line and sign. */
 static void plot_sweep(const Comparison *c, const Columns *columns, const char *setting,
                        Text *out) {
     plot_values(c, setting, out);

@@ -90,7 +90,7 @@ static void print_head(Arena *arena, const Module *file, const char *level, FILE
     if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
 }
 
-/* A table of the functions of a file, in the order of its text. */
+/* Prints a table of the functions of a file, in the order of the text. */
 static void print_contents(Arena *arena, const Module *file, FILE *out) {
     fprintf(out, "| | |\n| --- | --- |\n");
     for (int i = 0; i < file->stmt_count; i++) {

@@ -444,7 +444,8 @@ static void run_in_turn(void *context) {
     if (threads) workers_leave();
 }
 
-/* A flag that was raised for runs that are over does not end the next one. */
+/* Counts the callers of a formula. With the last one, the flag that asks for an end is taken back,
+ * so that it does not end the next run. */
 static void count_callers(CoupletFormula *f, int more) {
     pthread_mutex_lock(&f->callers_lock);
     f->callers += more;

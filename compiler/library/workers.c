@@ -25,7 +25,7 @@ static struct {
 
 /* ---- fork ------------------------------------------------------------------------------------ */
 
-/* A child that came in the middle of a compilation would find it half done. */
+/* Waits before a fork for the end of a compilation, which the child would find half done. */
 static void ahead_of_fork(void) {
     pthread_mutex_lock(&shared.compiling);
 }
@@ -33,8 +33,7 @@ static void in_parent(void) {
     pthread_mutex_unlock(&shared.compiling);
 }
 
-/* In a child the parent's threads do not exist. Its pools are left alone, since nobody can end
- * them. */
+/* Forgets the pools in a child, where the parent's threads do not exist and nobody can end them. */
 static void in_child(void) {
     pthread_mutex_unlock(&shared.compiling);
     pthread_mutex_init(&shared.running, NULL);

@@ -219,7 +219,7 @@ static void place_arguments(const Expr *call, const Param *params, int count, co
     }
 }
 
-/* A function of scalars, given arrays, acts element by element. */
+/* Applies a function of scalars to arrays, element by element. */
 static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count,
                           const Value *shaped, const Expr *call) {
     const GExpr *axes[GRAPH_MAX_RANK];
@@ -236,8 +236,8 @@ static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *
     return lower_array_from(l, result.scalar, axes, rank, fn->name, call ? call->span : fn->span);
 }
 
-/* An int may size something inside (rounds, neighbours), so a hyper given for one is fixed at
- * compile time. */
+/* Lowers an argument. An int may size something inside (rounds, neighbours), so a hyper given for
+ * one is fixed at compile time. */
 static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
     double number;
     bool counts = param->type && param->type->kind == KIND_INT && param->type->rank == 0;

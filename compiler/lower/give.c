@@ -33,7 +33,7 @@ static bool is_like(const GivenArray *a, const GNode *node) {
            memcmp(a->shape, node->shape, (size_t)a->rank * sizeof *a->shape) == 0;
 }
 
-/* A name has one type and shape in all phases that give it. */
+/* Notes an array that a step gives. A name has one type and shape in all phases that give it. */
 static void note_array(Lower *l, const NamedNode *given) {
     const GNode *node = given->node;
     const bool is_integer = node->type == GT_INT;

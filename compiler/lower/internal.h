@@ -243,7 +243,7 @@ struct Lower {
 /* trail.c: between the two, messages end with the calls that led there. */
 void call_enter(Lower *l, Call *call);
 void call_leave(Lower *l);
-/* A place in the text, and the calls that led there. */
+/* Gives a place in the text with the calls that led there. */
 const GPlace *trail_place_at(Lower *l, Span span);
 
 /* value.c */
@@ -300,7 +300,7 @@ void lower_finetunes(Lower *l);
 void lower_finetune_loss(GraphUnit *unit);
 void lower_finetune_updates(Lower *l, GraphUnit *unit);
 const char *lower_range(Lower *l, const Expr *e);
-/* True of a place in the library that comes with the program. */
+/* True of a source of the library that comes with the program. */
 bool lower_is_library(const Source *source);
 
 /* static.c: numbers that are known at compile time */
@@ -357,8 +357,8 @@ void lower_scan(Lower *l, const Stmt *stmt);
 bool lower_arrangement(Lower *l, const Expr *call, const Value *args, Value *out);
 
 /* library.c */
-/* A library call of `args`, each with the axes of its row; `count` as for graph_call. Free indices
- * of the arguments count the rows. */
+/* Makes a library call of `args`, each with the axes of its row; `count` as for graph_call. Free
+ * indices of the arguments count the rows. */
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span);
 /* Returns false if there is no library call of that name. */
 bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out);
@@ -398,7 +398,7 @@ int lower_find_source(const Lower *l, const char *name);
 /* Returns the field of this name, and notes that it is read. NULL: the name is `index`, which is no
  * column. */
 const DataField *lower_source_field(Lower *l, const DataSource *data, const char *name);
-/* A recipe of one sample, done to each of a sweep's batch. */
+/* Lowers the recipe of one sample for each sample of a sweep's batch. */
 Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe);
 /* Returns an input that holds `rows` samples of the field; if `field` is NULL, it holds their
  * numbers. */
@@ -417,7 +417,7 @@ void lower_show_view(Lower *l, const Stmt *stmt);
 GNode *state_node(Lower *l, const char *name);
 /* Commits a value, in place of an earlier commit of the same state. */
 void state_commit(Lower *l, GNode *state, GNode *value);
-/* From here on, reads of the parameter give the value. */
+/* Makes later reads of the parameter give the value. */
 void lower_renew_parameter(Lower *l, const char *name, GNode *value);
 /* a scalar fills it */
 GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span);

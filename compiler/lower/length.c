@@ -375,7 +375,7 @@ typedef struct Addends {
     bool has_squares, has_products, has_others;
 } Addends;
 
-/* A product of two values may be beyond float32 where its root is not. */
+/* True of a product of two values, which may be beyond float32 where its root is not. */
 static bool is_product(const GExpr *e) {
     return e->op == G_MUL && e->type == GT_REAL && e->args[0]->op != G_CONST &&
            e->args[1]->op != G_CONST;

@@ -213,7 +213,7 @@ static ExprValue find_number(void *context, const GExpr *e, const ExprValue *arg
     return (ExprValue){.pointer = kept};
 }
 
-/* A number that is made of constants and hypers, as they are set. */
+/* True if a number is made of constants and hypers, and has a value as they are set. */
 static bool number_known(Lower *l, const GExpr *e, double *out) {
     const double *value = expr_fold_inside(e, is_number_arithmetic, find_number, l).pointer;
     if (value) *out = *value;

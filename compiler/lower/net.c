@@ -197,7 +197,7 @@ static bool is_definition(const Symbol *symbol) {
     return symbol && symbol->kind == SYMBOL_NET && symbol->stmt->has_config;
 }
 
-/* A name stands for a network, or for a function that is applied as one. */
+/* Lowers a name, which stands for a network or for a function that is applied as one. */
 static Net *lower_named(Lower *l, const Expr *e, const char *path) {
     const Symbol *symbol = e->symbol;
     if (!symbol) return no_network(l, e);

@@ -208,7 +208,8 @@ GNode *lower_moved_before(Lower *l, const StateRecord *record) {
     return NULL;
 }
 
-/* A target that is only evaluated renews its running statistics nowhere else. */
+/* Checks that a target with running statistics is applied in training, because nothing else renews
+ * them. */
 static void check_statistics(Lower *l, const Stmt *edge, const StateRecord *record) {
     const char *target = part_path(l, edge->targets[0]);
     if (edge->with_state || record->state.role != ROLE_STATE || !target ||
@@ -306,7 +307,7 @@ static bool is_trained_by(Lower *l, const LossTerm *term, int trained) {
     return !term->trains || in_parts(l, name, term->trains->targets, term->trains->target_count);
 }
 
-/* Each term is differentiated by the parameters that it trains. */
+/* Finds the losses of a step. Each term is differentiated by the parameters that it trains. */
 void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values,
                        int count, const Stmt *train) {
     find_trained(l, train);
@@ -422,7 +423,7 @@ static const char *nearest_path(Lower *l, const char *path) {
     return diag_nearest(path, names.items, names.count);
 }
 
-/* A part that no parameter belongs to is a slip of the pen. */
+/* True of a part that no parameter belongs to, which is a slip of the pen. */
 static bool names_nothing(Lower *l, const Expr *part) {
     const char *path =
         part->symbol && part->symbol->kind == SYMBOL_NET_STATE ? part_path(l, part) : NULL;

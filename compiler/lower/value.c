@@ -147,8 +147,8 @@ int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExp
     return n;
 }
 
-/* Is the expression exactly the element of a tensor at these indices, in order? Then no new node is
- * needed. */
+/* True if the expression is exactly the element of a tensor at these indices, in order. No new node
+ * is needed then. */
 static bool is_plain_load(const GExpr *expr, const GExpr *const *free, int free_count,
                           const GExpr *const *axes, int axis_count, Lower *l) {
     if (expr->op != G_LOAD || expr->has_else || expr->tensor->rank != free_count + axis_count)

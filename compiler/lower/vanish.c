@@ -161,7 +161,8 @@ static Shape shape_of_parts(const GExpr *e, const Shape *const *parts) {
 
 static const Shape *shape_of(VanishFacts *f, const GExpr *e);
 
-/* Beside others a sum is scaled by way of its root, which one that may be negative has not. */
+/* True of a value that is never negative. Beside other terms, a sum is scaled by way of its root,
+ * which a negative sum does not have. */
 static bool is_never_negative(const GExpr *e) {
     if (e->op == G_MUL && e->args[0] == e->args[1]) return true;
     if (e->op == G_MUL || e->op == G_DIV || e->op == G_ADD)
@@ -626,7 +627,7 @@ static Part part_of_product_of_all(Opened *o, const GExpr *load, const GExpr *ex
     return p;
 }
 
-/* A sum or choice of products, all of one degree. */
+/* Opens a sum or choice of products, all of one degree. */
 static Part part_of_sum(Opened *o, const GExpr *e, double degree, const GExpr *exponent) {
     Graph *g = o->l->g;
     Levels v = {0};
@@ -644,7 +645,7 @@ static Part part_of_sum(Opened *o, const GExpr *e, double degree, const GExpr *e
     return (Part){gx_op(g, G_ROOT, 3, args), sign};
 }
 
-/* A sum of each row, whose terms are all of one degree. */
+/* True of a sum of each row whose terms are all of one degree. */
 static bool is_row(Opened *o, const GExpr *e) {
     if (!is_sum(e) || length_is_of_pairs(o->l, e->tensor)) return false;
     const Shape *term = shape_of(facts_of(o->l), e->tensor->value);

@@ -8,7 +8,7 @@
 
 json_t *answer_hover(const Document *document, Analysis *analysis, int at);
 json_t *answer_definition(const Document *document, Analysis *analysis, int at);
-/* Each place where the name stands in the file, as locations or as highlights. */
+/* Lists the places in the file where the name stands, as locations or as highlights. */
 json_t *answer_references(const Document *document, Analysis *analysis, int at, bool declaration);
 json_t *answer_highlights(Analysis *analysis, int at);
 json_t *answer_completion(const Document *document, Analysis *analysis, int at);

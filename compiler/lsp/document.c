@@ -179,7 +179,7 @@ int64_t document_clock(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Everything that was found of the text so far, but for the last whole analysis. */
+/* Forgets the analysis of the text, but for the last whole one. */
 void document_forget(Document *d) {
     if (d->now != d->whole) analysis_free(d->now);
     d->now = NULL;

@@ -136,7 +136,8 @@ static void limit(int what, rlim_t most) {
     setrlimit(what, &both);
 }
 
-/* A child that takes longer than MOST_SECONDS is ended by the system, and says nothing. */
+/* Does the work of the child. The system ends a child that takes longer than MOST_SECONDS, and it
+ * says nothing. */
 static _Noreturn void work(const Document *document, Analysis *a, int answer) {
     const int before = diag_error_count(a->diag);
     limit(RLIMIT_CPU, MOST_SECONDS);

@@ -414,7 +414,7 @@ static void say_messages(Hover *h, int at) {
     free(list.messages);
 }
 
-/* A code in a comment: "E402". */
+/* Explains a code in a comment: "E402". */
 static void say_named_code(Hover *h, int *begin, int *end) {
     const char *text = h->analysis->file->text;
     for (int i = 0; i < CODE_COUNT; i++) {
@@ -458,7 +458,7 @@ static const char *option_meaning(const char *callee, const char *name) {
     return NULL;
 }
 
-/* A reader of data, behind `data.`, or an evaluation. */
+/* Explains a reader of data behind `data.`, or an evaluation. */
 static void say_call(Hover *h, const CursorScope *scope, const char *word) {
     if (scope->owner && strcmp(scope->owner, "data") == 0)
         for (int i = 0; i < data_catalogue.reader_count; i++)

@@ -47,7 +47,7 @@ Waited message_wait(MessageReader *reader, int other, int milliseconds);
 MessageAnswer message_take(MessageReader *reader, json_t **message);
 void message_reader_free(MessageReader *reader);
 
-/* Each takes the reference of `result` or `params`. */
+/* Write an answer, a refusal or a note. Each takes the reference of `result` or `params`. */
 void message_answer(FILE *out, json_t *id, json_t *result);
 void message_refuse(FILE *out, json_t *id, RpcError code, const char *text);
 void message_notify(FILE *out, const char *method, json_t *params);

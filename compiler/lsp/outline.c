@@ -60,7 +60,7 @@ static void add_function(const Outline *o, const Stmt *s, OutlineKind kind) {
     json_decref(inner.list);
 }
 
-/* A statement without a name of its own stands under its word. */
+/* Adds a statement without a name of its own under its word. */
 static void add_nameless(const Outline *o, const Stmt *s, const char *word) {
     Span named = s->span;
     named.end = named.begin + (int)strlen(word);
@@ -346,7 +346,7 @@ typedef struct Hints {
     json_t *list;
 } Hints;
 
-/* A let without a claim shows its type behind its head. */
+/* Adds the type of each let without a claim, shown behind its head. */
 static void add_hints(Hints *h, Stmt *const *stmts, int count) {
     enum { TYPE = 1 };
     for (int i = 0; i < count; i++) {

@@ -12,7 +12,7 @@
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-/* A module is declared by its first file. */
+/* Gives the declaration of a module: the beginning of its first file. */
 static Span module_span(const Symbol *s) {
     const Source *file = s->module ? s->module->source : NULL;
     return (Span){.source = file, .line = 1, .column = 1};

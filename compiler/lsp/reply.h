@@ -4,7 +4,7 @@
 
 #include "compiler/lsp/document.h"
 
-/* A text as JSON. Bytes that are no UTF-8 come out as \xNN. */
+/* Gives a text as JSON. Bytes that are no UTF-8 come out as \xNN. */
 json_t *reply_text(const char *text);
 json_t *reply_range(const Lines *lines, int begin, int end);
 /* Gives the place of a span in its file: the document, a file of the disk, or a file of the

@@ -145,7 +145,7 @@ static void did_close(Server *s, const json_t *params) {
     close_document(s, d);
 }
 
-/* A file that was saved may be a module of others. */
+/* Takes note of a saved file, which may be a module of other files. */
 static void did_save(Server *s, const json_t *params) {
     const Document *saved = find_document(s, uri_of(params));
     for (int i = 0; i < s->documents.count; i++)

@@ -184,7 +184,7 @@ static Value is_finite(Onnx *o, Value x) {
     return onnx_one(o, "Not", none, GT_BOOL);
 }
 
-/* A divisor of 0 stops a run, and ends the process of a runtime. */
+/* True if a divisor may be 0, which stops a run and ends the process of a runtime of ONNX. */
 static bool may_divide_by_0(Onnx *o, const GExpr *e) {
     int64_t low;
     int64_t high;
@@ -214,7 +214,7 @@ static const char *operator_of(GOp op) {
     return names[op];
 }
 
-/* An operation that needs several operators, or one with other words. */
+/* Adds an operation that needs several operators, or an operator with other words. */
 static Value compose(Onnx *o, const GExpr *e, const Value *args) {
     if (e->op == G_EXPM1) return exp_less_one(o, args[0]);
     if (e->op == G_LOG1P) return log_of_one_more(o, args[0]);

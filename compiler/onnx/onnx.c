@@ -43,8 +43,8 @@ static bool begins_with(const char *name, const char *beginning) {
     return strncmp(name, beginning, strlen(beginning)) == 0;
 }
 
-/* A field of the samples, with an axis for any number of them. Bytes are pictures, and stand for
- * 0 to 1. */
+/* Adds a field of the samples, with an axis for any number of them. Bytes are pictures, and stand
+ * for 0 to 1. */
 static void add_sample_field(Onnx *o, const GNode *n) {
     const char *name = n->name + strlen(sample);
     int64_t shape[GRAPH_MAX_RANK] = {ONNX_ANY};

@@ -156,8 +156,8 @@ void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
     if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);
 }
 
-/* A share without a term has the largest term -inf and the sum 0, and stays so; one with +inf is
- * shifted by 0. */
+/* Joins two shares of a log-sum-exp. A share without a term has the largest term -inf and the sum
+ * 0, and stays so; a share with +inf is shifted by 0. */
 void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *other) {
     Frame *f = fold->f;
     Value most = write_const(f, "float", "%s ? %s : %s", better(fold, other->best, mine->best),

@@ -121,7 +121,7 @@ static void sweep_lanes(const Reduction *r, Value active) {
     write_close(f);
 }
 
-/* Every work-item of a column ends with the column's result. */
+/* Joins the lanes of a column. Every work-item of the column ends with the column's result. */
 static void join_lanes(const Reduction *r) {
     Frame *f = r->f;
     bool positions = fold_takes_position(r->node);

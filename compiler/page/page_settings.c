@@ -33,7 +33,7 @@ static const json_t *settings_of(const PageVariants *variants, int v) {
     return variants->items[v].runs.items[0]->settings;
 }
 
-/* A row for a key of the record, or of the object `within` it. */
+/* Appends a row for a key of the record, or of the object `within` it. */
 static void append_key(Arena *arena, const PageVariants *variants, const char *within,
                        const char *key, Text *out) {
     Cells cells = {0};
@@ -45,7 +45,7 @@ static void append_key(Arena *arena, const PageVariants *variants, const char *w
     append_cells(arena, key, &cells, out);
 }
 
-/* A row for each key that some variant has in the object. */
+/* Appends a row for each key that some variant has in the object. */
 static void append_object(Arena *arena, const PageVariants *variants, const char *within,
                           Text *out) {
     Cells seen = {0};

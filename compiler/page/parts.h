@@ -7,7 +7,7 @@
 /* Appends the table of evaluations: samples, before and after training, mean and deviation over
  * seeds. */
 void page_results(Arena *arena, const PageVariants *variants, Text *out);
-/* A chart for each number that the log has at several steps, and for each evaluation. */
+/* Appends a chart for each number that the log has at several steps, and for each evaluation. */
 void page_curves(Arena *arena, const PageVariants *variants, Text *out);
 /* Settings and data of all variants, side by side. */
 void page_settings(Arena *arena, const PageVariants *variants, Text *out);

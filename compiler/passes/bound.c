@@ -98,7 +98,8 @@ static bool bound_of_pair(Logs *l, const GExpr *e, Bound *out) {
     return a.over == b.over;
 }
 
-/* By a constant, or by a scalar of the run, which is then what the bound is over. */
+/* Finds the bound of a quotient by a constant, or by a scalar of the run, which becomes the bound's
+ * divisor. */
 static bool bound_of_quotient(Logs *l, const GExpr *v, Bound *out) {
     const GNode *over;
     if (!bound_of(l, v->args[0], out)) return false;

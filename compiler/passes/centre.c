@@ -159,8 +159,8 @@ static bool is_entry_of_each_term(const Mean *m) {
     return true;
 }
 
-/* A mean of what has its rounding from sums of products already, or of all pairs, stays as it is.
- */
+/* True of a mean that stays as it is: its terms have the rounding of sums of products already, or
+ * are all pairs. */
 static bool is_left_alone(Centre *c, const Mean *m) {
     if (expr_visit(m->entry, find_products, c)) return true;
     return m->weight ? !is_entry_of_each_term(m) || expr_visit(m->weight, find_products, c)

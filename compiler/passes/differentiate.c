@@ -182,8 +182,8 @@ static const GExpr *slope_condition(Reach *r, const GExpr *e) {
     return found;
 }
 
-/* A read of a place that the data decide, a real made whole, or arithmetic that may stop the
- * run. */
+/* True of an expression that may stop the run: a read of a place that the data decide, a real made
+ * whole, or arithmetic with a check. */
 static bool may_stop(const void *context, const GExpr *e) {
     Graph *g = *(Graph *const *)context;
     if (e->op == G_TO_INT || gx_may_wrap(g, e, NULL)) return true;

@@ -700,8 +700,8 @@ static LogForm form_of(Logs *l, const GExpr *e, int way) {
     return is_stopped(e) ? stopped_form(l, e, way) : node_form(l, e, way);
 }
 
-/* A part without an exponential. One that is large is an array of its own: in a chain of logs each
- * part holds the form of the link before it. */
+/* Gives the form of a part without an exponential. A large part becomes an array of its own,
+ * because in a chain of logs each part holds the form of the link before it. */
 static LogForm plain_part(Logs *l, const GExpr *e) {
     LogForm f = plain(l, e);
     if (f.scale == e) f.scale = log_settled(l->g, e);

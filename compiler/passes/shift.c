@@ -39,7 +39,8 @@ static const GExpr *finite_or_zero(Graph *g, const GExpr *e) {
     return gx_select(g, gx1(g, G_IS_FINITE, e), e, gx_real(g, 0));
 }
 
-/* Each part has left out its own largest term, which is lowered by the largest of all. */
+/* Adds up the rests of the parts. Each part has left out its own largest term, so its rest is
+ * lowered to the largest term of all. */
 GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, const GExpr *rest) {
     over->reducer = GR_MAX;
     over->value = largest;

@@ -97,7 +97,8 @@ static bool are_alike(const Branches *b) {
     return true;
 }
 
-/* A predictor stands on the branch that learns, and on that alone. */
+/* True if the branches are alike. A predictor stands on the branch that learns, and on that
+ * alone. */
 static bool are_symmetric(const Branches *b) {
     if (b->still.count == 0) return true;
     for (int i = 0; i < b->learning.count; i++)
@@ -332,7 +333,7 @@ static bool is_call_of(const Expr *call, const char *const *names) {
     return false;
 }
 
-/* An int field of the data, a number for each sample, that is no row number. */
+/* Finds an int field of the data, with a number for each sample, that is no row number. */
 static bool finds_label(void *context, const FlowVisit *v) {
     const Symbol *s = v->e->symbol;
     *(bool *)context |= s && s->kind == SYMBOL_FIELD && s->type && s->type->kind == KIND_INT &&
@@ -376,8 +377,8 @@ static bool assigns(const Expr *e) {
            (module && !module->used && strcmp(module->name, "cluster") == 0);
 }
 
-/* A prototype is a row of a trained matrix that samples are assigned to. A matrix that maps
- * features, as CPC's and CURL's do, has none. */
+/* Collects the prototypes: rows of a trained matrix that samples are assigned to. A matrix that
+ * maps features, as CPC's and CURL's do, has no prototypes. */
 static void collect_prototypes(LossFacts *f, const FlowVisit *v) {
     for (int i = 0; assigns(v->e) && i < v->e->arg_count; i++)
         flow_walk(flow_new(f->arena, f->picture->method), v->e->args[i], v->frame, find_prototypes,

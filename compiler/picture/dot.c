@@ -227,7 +227,7 @@ static void print_stopped(const Arrow *a, int i, FILE *out) {
     fprintf(out, "  b%d -> s%d [arrowhead=none];\n  s%d -> b%d;\n", a->from, i, i, a->to);
 }
 
-/* An arrow with a text on it. */
+/* Prints an arrow with a text on it. */
 static void print_labelled(const Arrow *a, int i, const char *text, const char *style, FILE *out) {
     fprintf(out,
             "  t%d [shape=plaintext, margin=\"0.04,0.02\", height=0, width=0, label=<<font "

@@ -122,7 +122,7 @@ static void put_braced(Math *m, const char *blank) {
     m->wrong |= !accept(m, "}");
 }
 
-/* A list in braces, or one atom, as what a fraction or a script takes. */
+/* Sets an argument of a fraction or a script: a list in braces, or one atom. */
 static void put_argument(Math *m) {
     skip_blanks(m);
     m->wrong |= !accept(m, "{");
@@ -281,7 +281,7 @@ static bool put_command(Math *m, const char *name, bool *limits) {
     return true;
 }
 
-/* A command at m->at, and whether a space may have to follow it. */
+/* Sets a command at m->at, and tells whether a space may have to follow it. */
 static void put_backslash(Math *m, bool *limits, bool *word) {
     char name[32];
     const size_t length = command_length(m->at);

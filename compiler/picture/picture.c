@@ -281,7 +281,7 @@ static void draw_shared(Drawing *d) {
     }
 }
 
-/* A gradient comes to a box along arrows without a stop. */
+/* Marks the boxes that are trained. A gradient comes to a box along arrows without a stop. */
 static void mark_trained(Picture *p) {
     p->boxes.items[0].trained = true;
     for (bool more = true; more;) {

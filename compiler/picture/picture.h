@@ -60,7 +60,7 @@ Picture *picture_of(Arena *arena, const Method *method);
 /* The trained numbers of a network, or of its part; -1 when nothing applies it. */
 int64_t picture_parameters(const LoweredProgram *program, const char *net, const char *part);
 
-/* Is `target` moved by an edge? */
+/* Gives the edge that moves the target `net`; NULL if none does. */
 const Stmt *picture_edge_to(const Picture *picture, const Stmt *net);
 
 /* Graphviz text. */

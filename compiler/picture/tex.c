@@ -56,7 +56,7 @@ static bool is_greek(const char *name, size_t length) {
     return false;
 }
 
-/* A word set upright or slanted, with its underscores escaped. */
+/* Puts a word, upright or slanted, with its underscores escaped. */
 static void put_word(Tex *t, const char *style, const char *word, size_t length) {
     text_printf(&t->text, "\\%s{", style);
     for (size_t i = 0; i < length; i++) {
@@ -262,7 +262,7 @@ static void put_count(Tex *t, const Expr *e) {
     text_printf(&t->text, " \\right\\}\\right|");
 }
 
-/* A minus moves to the front of a sum or a mean, where papers write it. */
+/* True if a minus moves to the front of a sum or a mean, where papers write it. */
 static bool takes_minus(const Expr *e) {
     return is_sum_like(e) && e->args[0]->kind == EXPR_UNARY && e->args[0]->op == OP_NEG;
 }

@@ -58,8 +58,8 @@ const GExpr *argument_subscript(const GExpr *load, int axis) {
     return axis == 0 && at->op == G_ADD && at->args[1]->op == G_CONST ? at->args[0] : at;
 }
 
-/* A read may begin anywhere along the first axis. The rows that it reads then have a length that
- * the loops know. */
+/* True if the read is of a part of the array along the first axis; *shift is the element at which
+ * the part begins. The rows of the part have a length that the loops know. */
 bool argument_shift(const GNode *n, const GExpr *load, int64_t *shift) {
     if (load->tensor->rank == 0) return false;
     const GExpr *index = argument_subscript(load, 0);

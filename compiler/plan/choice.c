@@ -163,8 +163,8 @@ static int64_t row_tasks(const Contraction *c, int64_t rows) {
     return c->choice.parts * c->form.z_size * tasks;
 }
 
-/* How far a moves from one k to the next: the step of the innermost index of k with more than one
- * value. */
+/* Gives the distance in a from one k to the next: the step of the innermost index of k with more
+ * than one value. */
 static int64_t step_in_a(const Product *p) {
     for (int i = p->k_count - 1; i >= 0; i--)
         if (p->regions[0].index[p->k[i]].count > 1) return p->regions[0].at_a.factor[p->k[i]];

@@ -73,7 +73,7 @@ typedef struct BufferWish {
     CoupletNamed *inputs;
 } BufferWish;
 
-/* Where the buffer of node or extra array number i lies. */
+/* Places the buffer of node or extra array number i. */
 static bool place_buffer(Plan *p, int i, const GNode *n, const ExtraBuffer *extra,
                          const BufferWish *wish, const char **error) {
     CoupletBuffer *b = &p->buffers[i];

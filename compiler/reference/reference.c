@@ -127,7 +127,7 @@ static double divide_floored(Point *p, GOp op, double a, double b) {
     return b == 0 ? 0 : op == G_FLOORDIV ? floor(a / b) : a - b * floor(a / b);
 }
 
-/* An operation on the values of all its arguments. */
+/* Applies an operation to the values of all its arguments. */
 static double apply_to(Point *p, GOp op, double a, double b) {
     switch (op) {
     case G_ADD:
@@ -610,7 +610,7 @@ static const int *places_of(const Reference *run) {
     return places;
 }
 
-/* A plan of one step, which makes one node. */
+/* Gives a plan of one step, which makes one node. */
 static CoupletPlan node_plan(const Reference *run, const GNode *node, const int *places) {
     CoupletPlan plan = {.buffer_count = run->g->nodes.count};
     Graph *g = (Graph *)(uintptr_t)run->g; /* the graph's arena holds the formulas */

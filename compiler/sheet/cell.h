@@ -47,7 +47,7 @@ int64_t column_elements(const SheetColumn *column);
 /* Gives element `at` of a cell; bytes as 0 .. 1. */
 double column_value(const SheetColumn *column, const void *cell, int64_t at);
 
-/* A cell whose upper left corner is at x, y. */
+/* Draw a cell of each kind, with its upper left corner at x, y. */
 void draw_pictures(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 void draw_cloud(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 void draw_curve(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
@@ -64,7 +64,7 @@ double text_width(cairo_t *cairo, const char *text);
 /* Gives a number as it stands in a cell: "12", "-0.153". */
 void draw_number_text(double value, char *out, size_t bytes);
 
-/* A colour from dark blue over green to yellow, for 0 .. 1. */
+/* Sets a colour from dark blue over green to yellow, for 0 .. 1. */
 void draw_set_shade(cairo_t *cairo, double value);
 uint32_t draw_shade_pixel(double value);
 

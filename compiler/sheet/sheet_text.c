@@ -23,7 +23,7 @@ static int character_bytes(const unsigned char *at) {
     return too_long || surrogate ? 0 : count;
 }
 
-/* A copy that cairo takes: UTF-8 without control characters. */
+/* Copies a text for cairo: UTF-8 without control characters. */
 static void clean(const char *text, char out[MOST_BYTES]) {
     size_t length = 0;
     for (const unsigned char *at = (const unsigned char *)text; *at && length + 5 < MOST_BYTES;) {

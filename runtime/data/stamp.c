@@ -38,7 +38,8 @@ uint64_t couplet_stamp(const struct stat *about) {
     return couplet_hash(COUPLET_HASH_START, words, sizeof words);
 }
 
-/* A time ahead of ours, from another machine's clock, is not waited for longer than a tick. */
+/* Waits until a later write would have another stamp. A time ahead of ours, from another machine's
+ * clock, is not waited for longer than a tick. */
 void couplet_stamp_settle(int64_t changed) {
     const int64_t tick = changed % SECOND ? TICK : 2 * (int64_t)SECOND;
     struct timespec now;

@@ -163,7 +163,7 @@ static bool set_int(Opencl *cl, cl_kernel kernel, cl_uint at, int64_t value) {
     return CL(cl, clSetKernelArg(kernel, at, sizeof argument, &argument));
 }
 
-/* So many groups; `first` is the launch's offset. */
+/* Starts a number of groups; `first` is the launch's offset. */
 static bool start_groups(Opencl *cl, cl_kernel kernel, int64_t first, int64_t groups,
                          int64_t group) {
     const size_t offset = (size_t)first;

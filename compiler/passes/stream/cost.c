@@ -43,7 +43,7 @@ static VisitStep collect_reads(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
-/* By position in the graph. */
+/* Lists the operands of every node, by the node's position in the graph. */
 static Operands *all_operands(const Graph *g) {
     Operands *all = arena_array(g->arena, Operands, g->nodes.count + 1);
     for (int i = 0; i < g->nodes.count; i++) {

@@ -38,8 +38,9 @@ static int find_mirror(const Stream *s, const PairProduct *p) {
     return -1;
 }
 
-/* A product of pairs is large against its operands: making it again costs little against storing
- * and reading it. A layer's output, or the gradient of its weights, is none. */
+/* True of a product of pairs. Such a product is large against its operands, so making it again
+ * costs little against storing and reading it. A layer's output, or the gradient of its weights, is
+ * no such product. */
 static bool is_of_pairs(const PairProduct *p) {
     return p->rows * p->columns >= (p->rows + p->columns) * p->depth;
 }

@@ -185,7 +185,7 @@ static GNode *make_total(Graph *g, const ComputeSpec *spec) {
     return graph_compute(g, &total);
 }
 
-/* True of a factor of the weight: one that does not read the index of the payload. */
+/* True of a factor of the weight, which does not read the index of the payload. */
 static bool is_of_weight(const void *payload, Graph *g, const GExpr *e) {
     return !stream_reads_index(g, e, payload);
 }

@@ -58,7 +58,7 @@ static bool few_places(const GNode *n, const GExpr *load) {
 
 static bool reads_product_rows(const Stream *s, const GNode *array);
 
-/* A read of a product, or of an element that is one wherever it is asked for. */
+/* True of a read of a product, or of an element that is a product wherever it is asked for. */
 static VisitStep reads_product(void *context, const GExpr *e) {
     const Stream *s = context;
     bool is_made = e->op == G_LOAD && !e->has_else && s->made_of[e->tensor->id];
@@ -137,7 +137,7 @@ static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *u
                : "its elements are no plain weights of a sum of rows";
 }
 
-/* A sink reads few products, each in one order of the indices. */
+/* True if a sink would read more products than it may. */
 static bool too_many(const Stream *s, const Loads *loads) {
     uint64_t roots = roots_of(s, loads);
     int count = 0;

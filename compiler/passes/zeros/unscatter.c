@@ -72,7 +72,7 @@ static const GExpr *plain(Places *p, const GExpr *e) {
     return p->building && e ? gx_rewrite(p->g, e, redirect, p) : e;
 }
 
-/* An array of the own indices and r. */
+/* Makes an array of the sum's own indices and r. */
 static GNode *of_places(Places *p, const ComputeSpec *spec, int axis, const GExpr *value) {
     Graph *g = p->g;
     ComputeSpec made = {.out_rank = spec->out_rank, .span = spec->span};

@@ -104,8 +104,8 @@ static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
     return false;
 }
 
-/* A place may be no place where the conditions ahead of it do not hold: they go with it, so none
- * may be the sum's own. */
+/* True if the conditions ahead of the place read no index of the sum. The place may be no place
+ * where these conditions do not hold, so they must go with it. */
 static bool stands_alone(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number) {
     for (int i = 0; i < number; i++)
         if (zeros_reads_one_of(g, c->items[i], spec->red, spec->red_rank)) return false;
