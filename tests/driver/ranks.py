@@ -290,6 +290,10 @@ def on_devices():
     check(cut and int(cut[1]) >= 3 and re.search(r"^  (gather|sum) .* MB  ", done.stdout, re.M),
           "check says which steps of the device's plan are cut, and what travels",
           done.stdout + done.stderr)
+    line = train(flat, folder + "/lost", *more)
+    done = mpirun.run(library, (1, line), (1, ["env", "COUPLET_OPENCL_FAIL=600", *line]))
+    check.refused("a device that fails on a rank", done, "[E804]", "rank 1 of 2 ", "was lost",
+                  status=done.returncode or 1)
     faulty = command.write(folder + "/faulty.cpl", FLAT_SPEC.replace("exp(", "exp(1e30 * "))
     done = command.run(*train(faulty, folder + "/faulty_1", *more))
     told = re.search(r"error\[E80[13]\]: .*", done.stderr)
