@@ -25,10 +25,6 @@ static const double least = 0x1p-100, most = 0x1p120;
 /* the factors for entries whose sums lie outside, after which float32 holds their squares */
 static const double up = 0x1p80, down = 0x1p-80;
 
-static const GExpr *real(Graph *g, double value) {
-    return gx_real(g, value);
-}
-
 bool length_stands_for_value(const GExpr *e) {
     return e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE &&
            e->tensor->reducer == GR_NONE && !e->tensor->active;
@@ -161,7 +157,7 @@ bool length_is_of_pairs(Lower *l, const GNode *sum) {
 /* ---- one root -------------------------------------------------------------------------------- */
 
 const GExpr *length_unless_infinite(Graph *g, const GExpr *e) {
-    return gx_select(g, gx2(g, G_EQ, e, real(g, INFINITY)), real(g, NAN), e);
+    return gx_select(g, gx2(g, G_EQ, e, gx_real(g, INFINITY)), gx_real(g, NAN), e);
 }
 
 GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
@@ -178,7 +174,7 @@ GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
 /* Returns the entry times `scale`, with the slope of the entry itself. The other factor of the
  * slope by scaled squares is in slope_of, since it may exceed float32 by itself. */
 static const GExpr *scaled_entry(Graph *g, const GExpr *entry, const GExpr *scale) {
-    const GExpr *args[3] = {entry, gx2(g, G_MUL, entry, scale), real(g, 1)};
+    const GExpr *args[3] = {entry, gx2(g, G_MUL, entry, scale), gx_real(g, 1)};
     return gx_op(g, G_ROOT, 3, args);
 }
 
@@ -196,8 +192,8 @@ static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale,
 /* The slope of a root of value `root` by its sum of squares of scaled entries; 0 where the root is
  * 0. */
 static const GExpr *slope_of(Graph *g, const GExpr *root, const GExpr *scale) {
-    const GExpr *slope = gx2(g, G_DIV, real(g, 0.5), gx2(g, G_MUL, root, scale));
-    return gx_select(g, gx2(g, G_EQ, root, real(g, 0)), real(g, 0), slope);
+    const GExpr *slope = gx2(g, G_DIV, gx_real(g, 0.5), gx2(g, G_MUL, root, scale));
+    return gx_select(g, gx2(g, G_EQ, root, gx_real(g, 0)), gx_real(g, 0), slope);
 }
 
 /* Returns sqrt(sum / count). `count` may be NULL, and has the axes of the reader. */
@@ -206,27 +202,29 @@ static const GExpr *length(Graph *g, const GExpr *load, const GExpr *count) {
     graph_open(g, load->tensor, &sum);
     const int rank = sum.out_rank;
     const GExpr *plain = gx_load(g, load->tensor, rank, sum.out, NULL);
-    const GExpr *good =
-        gx2(g, G_AND, gx2(g, G_LT, real(g, least), plain), gx2(g, G_LT, plain, real(g, most)));
-    const GExpr *scale =
-        gx_select(g, good, real(g, 1),
-                  gx_select(g, gx2(g, G_LT, plain, real(g, 1)), real(g, up), real(g, down)));
+    const GExpr *good = gx2(g, G_AND, gx2(g, G_LT, gx_real(g, least), plain),
+                            gx2(g, G_LT, plain, gx_real(g, most)));
+    const GExpr *scale = gx_select(
+        g, good, gx_real(g, 1),
+        gx_select(g, gx2(g, G_LT, plain, gx_real(g, 1)), gx_real(g, up), gx_real(g, down)));
     const GExpr *scaled =
         gx_load(g, scaled_sum(g, &sum, scale, gx1(g, G_NOT, good)), rank, sum.out, NULL);
     const GExpr *root =
         gx_select(g, good, gx1(g, G_SQRT, plain),
                   length_unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, scaled), scale)));
     GNode *roots = length_beside(g, &sum, root);
-    const GExpr *value = gx_load(g, roots, rank, load->args, NULL), *squares = load, *slope;
+    const GExpr *value = gx_load(g, roots, rank, load->args, NULL);
+    const GExpr *squares = load;
+    const GExpr *slope;
     if (length_is_of_rows(g, load->tensor)) {
         GNode *scales = graph_stop(g, length_beside(g, &sum, scale), sum.span);
-        const GExpr *scale_here = gx_load(g, scales, rank, sum.out, NULL),
-                    *root_here = gx_load(g, roots, rank, sum.out, NULL);
+        const GExpr *scale_here = gx_load(g, scales, rank, sum.out, NULL);
+        const GExpr *root_here = gx_load(g, roots, rank, sum.out, NULL);
         squares = gx_load(g, scaled_sum(g, &sum, scale_here, NULL), rank, load->args, NULL);
         slope = gx_load(g, length_beside(g, &sum, slope_of(g, root_here, scale_here)), rank,
                         load->args, NULL);
     } else {
-        slope = slope_of(g, value, real(g, 1));
+        slope = slope_of(g, value, gx_real(g, 1));
     }
     if (count) {
         const GExpr *root_of_count = gx1(g, G_SQRT, count);
@@ -249,7 +247,7 @@ static const GExpr *larger(Graph *g, const GExpr *a, const GExpr *b) {
 }
 
 /* The largest magnitude of an array. */
-static const GExpr *magnitude(Graph *g, GNode *array, Span span) {
+static const GExpr *largest_magnitude(Graph *g, GNode *array, Span span) {
     ComputeSpec spec = {.reducer = GR_MAX, .red_rank = array->rank, .span = span};
     for (int i = 0; i < array->rank; i++)
         spec.red[i] = graph_fresh_index(g, array->shape[i]);
@@ -273,7 +271,7 @@ static VisitStep collect_operand(void *context, const GExpr *e) {
         return e->op == G_ADD || e->op == G_SUB || e->op == G_NEG ? VISIT_INSIDE : VISIT_END;
     GNode *array = e->tensor;
     if (e->has_else || array->type != GT_REAL || array->rank == 0) return VISIT_END;
-    o->top = larger(o->g, o->top, magnitude(o->g, array, o->span));
+    o->top = larger(o->g, o->top, largest_magnitude(o->g, array, o->span));
     return ++o->count <= MOST_OPERANDS ? VISIT_PAST : VISIT_END;
 }
 
@@ -308,13 +306,14 @@ static const GExpr *rewritten(Graph *g, const GExpr *e, GVisit before, void *con
  * squares that float32 holds. */
 static const GExpr *scale_for(Graph *g, const GExpr *top) {
     static const struct {
-        double below, scale;
+        double below;
+        double scale;
     } steps[] = {
         {0x1p-90, 0x1p100}, {0x1p-50, 0x1p60}, {0x1p-20, 0x1p30}, {0x1p50, 1}, {0x1p90, 0x1p-60}};
-    const GExpr *scale = real(g, 0x1p-100);
+    const GExpr *scale = gx_real(g, 0x1p-100);
     for (int i = (int)(sizeof steps / sizeof *steps) - 1; i >= 0; i--) {
-        const GExpr *is_below = gx2(g, G_LT, top, real(g, steps[i].below));
-        scale = gx_select(g, is_below, real(g, steps[i].scale), scale);
+        const GExpr *is_below = gx2(g, G_LT, top, gx_real(g, steps[i].below));
+        scale = gx_select(g, is_below, gx_real(g, steps[i].scale), scale);
     }
     return scale;
 }
@@ -352,7 +351,9 @@ const GExpr *length_scaled_pairs(Graph *g, const GExpr *load, const GExpr *over[
 
 /* Returns the square root of a sum of squares over pairs, or NULL to leave it as it is. */
 static const GExpr *root_of_pairs(Graph *g, const GExpr *load, const GExpr *count) {
-    const GExpr *over[2], *squares = length_scaled_pairs(g, load, over), *scale = over[0];
+    const GExpr *over[2];
+    const GExpr *squares = length_scaled_pairs(g, load, over);
+    const GExpr *scale = over[0];
     if (!squares) return NULL;
     if (count) squares = gx2(g, G_DIV, squares, count);
     const GExpr *value = length_unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
@@ -372,7 +373,9 @@ typedef struct Addends {
     Graph *g;
     ExprMap met;
     const GExpr *top; /* the largest entry of what is squared */
-    bool has_squares, has_products, has_others;
+    bool has_squares;
+    bool has_products;
+    bool has_others;
 } Addends;
 
 /* True of a product of two values, which may be beyond float32 where its root is not. */
@@ -386,7 +389,9 @@ static VisitStep collect_addend(void *context, const GExpr *read) {
     const GExpr *e = length_behind_reads(a->g, read);
     for (int i = 0; e->op == G_ADD && i < 2; i++)
         expr_visit_rest(&a->met, e->args[i], collect_addend, a);
-    if (is_square(e)) a->top = larger(a->g, a->top, gx1(a->g, G_ABS, e->args[0]));
+    if (is_square(e)) {
+        a->top = larger(a->g, a->top, gx1(a->g, G_ABS, e->args[0]));
+    }
     a->has_squares |= is_square(e);
     a->has_products |= !is_square(e) && is_product(e);
     a->has_others |= e->op != G_ADD && !is_square(e) && !is_product(e);
@@ -416,7 +421,10 @@ static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
     const Addends a = addends_of(g, e);
     if (!a.has_squares && !a.has_products) return NULL;
     if (!a.has_squares) return gx1(g, G_SQRT, length_unless_infinite(g, e));
-    const GExpr *plain = length_behind_reads(g, e), *squares = e, *scale = real(g, 1), *value;
+    const GExpr *plain = length_behind_reads(g, e);
+    const GExpr *squares = e;
+    const GExpr *scale = gx_real(g, 1);
+    const GExpr *value;
     if (is_square(plain)) return gx1(g, G_ABS, plain->args[0]);
     if (a.has_others || a.has_products) {
         value = gx1(g, G_SQRT, length_unless_infinite(g, e));
@@ -437,7 +445,8 @@ static bool is_of_entries_alone(Graph *g, const GExpr *e) {
 
 /* Returns sqrt(sum / count) of a sum of squares, or NULL if there is none. */
 static const GExpr *root_of_squares(Lower *l, const GExpr *e) {
-    const GExpr *v = length_behind_reads(l->g, e), *count = NULL;
+    const GExpr *v = length_behind_reads(l->g, e);
+    const GExpr *count = NULL;
     if (v->op == G_DIV) count = v->args[1], v = length_behind_reads(l->g, v->args[0]);
     if (!is_sum_of_squares(v)) return NULL;
     return length_is_of_pairs(l, v->tensor) ? root_of_pairs(l->g, v, count)
@@ -451,12 +460,12 @@ const GExpr *lower_root(Lower *l, const GExpr *e) {
     const GExpr *root = holds                       ? root_of_squares(l, e)
                         : is_of_entries_alone(g, e) ? root_of_entries(g, e)
                                                     : NULL;
-    if (!root) root = lower_vanishing(l, e, real(g, 0.5));
+    if (!root) root = lower_vanishing(l, e, gx_real(g, 0.5));
     if (!root && !holds) root = root_of_entries(g, e);
     if (root) return root;
     if (!holds) return gx1(g, G_SQRT, e);
     const GExpr *value = gx1(g, G_SQRT, length_unless_infinite(g, e));
-    const GExpr *args[3] = {e, value, slope_of(g, value, real(g, 1))};
+    const GExpr *args[3] = {e, value, slope_of(g, value, gx_real(g, 1))};
     return gx_op(g, G_ROOT, 3, args);
 }
 

@@ -24,6 +24,7 @@
  * Rules of optimisers are left alone: the squares of tiny gradients vanish beside an epsilon. So
  * are views, whose numbers are those of pictures and draws. */
 #include "compiler/graph/rewriter.h"
+#include "compiler/graph/visit.h"
 #include "compiler/lower/length.h"
 
 #include <float.h>
@@ -47,9 +48,6 @@ enum {
 
 static const double small_denominator = 0x1p-60;
 
-static const GExpr *real(Graph *g, double value) {
-    return gx_real(g, value);
-}
 static const GExpr *mul(Graph *g, const GExpr *a, const GExpr *b) {
     return gx2(g, G_MUL, a, b);
 }
@@ -57,7 +55,7 @@ static const GExpr *magnitude(Graph *g, const GExpr *e) {
     return gx1(g, G_ABS, e);
 }
 static const GExpr *is_below(Graph *g, const GExpr *e, double bound) {
-    return gx2(g, G_LT, magnitude(g, e), real(g, bound));
+    return gx2(g, G_LT, magnitude(g, e), gx_real(g, bound));
 }
 static bool is_zero(const GExpr *e) {
     return e->op == G_CONST && e->real == 0;
@@ -149,7 +147,8 @@ static Shape shape_of_product(Shape a, Shape b, bool divides) {
 }
 
 static Shape shape_of_parts(const GExpr *e, const Shape *const *parts) {
-    const Shape a = *parts[0], b = e->arg_count > 1 ? *parts[1] : constant;
+    const Shape a = *parts[0];
+    const Shape b = e->arg_count > 1 ? *parts[1] : constant;
     if (e->op == G_MUL || e->op == G_DIV) return shape_of_product(a, b, e->op == G_DIV);
     if (e->op == G_POW) return shape_of_power(e, a);
     if (e->op == G_SQRT) return (Shape){a.degree / 2, a.is_even, a.may_vanish};
@@ -159,16 +158,21 @@ static Shape shape_of_parts(const GExpr *e, const Shape *const *parts) {
     return guarded(e) ? *parts[2] : shape_of_sum(e, *parts[1], *parts[2]);
 }
 
+static VisitStep find_negative(void *context, const GExpr *e) {
+    (void)context;
+    const bool is_square = e->op == G_MUL && e->args[0] == e->args[1];
+    const bool is_number = e->op == G_CONST && e->real >= 0;
+    if (is_square || is_number || e->op == G_ABS || e->op == G_SQRT || e->op == G_EXP)
+        return VISIT_PAST;
+    return e->op == G_MUL || e->op == G_DIV || e->op == G_ADD ? VISIT_INSIDE : VISIT_END;
+}
+
 static const Shape *shape_of(VanishFacts *f, const GExpr *e);
 
 /* True of a value that is never negative. Beside other terms, a sum is scaled by way of its root,
  * which a negative sum does not have. */
 static bool is_never_negative(const GExpr *e) {
-    if (e->op == G_MUL && e->args[0] == e->args[1]) return true;
-    if (e->op == G_MUL || e->op == G_DIV || e->op == G_ADD)
-        return is_never_negative(e->args[0]) && is_never_negative(e->args[1]);
-    return e->op == G_ABS || e->op == G_SQRT || e->op == G_EXP ||
-           (e->op == G_CONST && e->real >= 0);
+    return !expr_visit(e, find_negative, NULL);
 }
 
 static Shape shape_behind(VanishFacts *f, const GExpr *e) {
@@ -211,8 +215,8 @@ static bool may_vanish(Lower *l, const GExpr *e) {
 /* Returns the condition that a value is small, infinite or no number. */
 static const GExpr *is_odd(Graph *g, const GExpr *e) {
     const GExpr *size = magnitude(g, e);
-    const GExpr *is_ordinary = gx2(g, G_AND, gx2(g, G_LE, real(g, exp2(SMALL_EXPONENT)), size),
-                                   gx2(g, G_LT, size, real(g, INFINITY)));
+    const GExpr *is_ordinary = gx2(g, G_AND, gx2(g, G_LE, gx_real(g, exp2(SMALL_EXPONENT)), size),
+                                   gx2(g, G_LT, size, gx_real(g, INFINITY)));
     return gx1(g, G_NOT, is_ordinary);
 }
 
@@ -264,15 +268,16 @@ static const GExpr *is_nonzero_read(Opened *o, const GExpr *e) {
         return is_nonzero(o, gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL));
     if (is_product_of_all(e) || (is_sum(e) && !length_is_of_pairs(o->l, e->tensor)))
         return has_nonzero_term(o, e, FLT_MIN);
-    return gx2(g, G_NE, e, real(g, 0));
+    return gx2(g, G_NE, e, gx_real(g, 0));
 }
 
 /* Returns the condition that the value would not be 0 if no product vanished. It also holds for
  * sums that cancel. */
 static const GExpr *is_nonzero(Opened *o, const GExpr *read) {
     Graph *g = o->l->g;
-    const GExpr *e = open_read(o, read), *const *args = e->args;
-    if (!goes_inside(o, e)) return gx2(g, G_NE, e, real(g, 0));
+    const GExpr *e = open_read(o, read);
+    const GExpr *const *args = e->args;
+    if (!goes_inside(o, e)) return gx2(g, G_NE, e, gx_real(g, 0));
     if (e->op == G_LOAD) return is_nonzero_read(o, e);
     if (e->op == G_MUL) return gx_and(g, is_nonzero(o, args[0]), is_nonzero(o, args[1]));
     if (e->op == G_SELECT)
@@ -289,13 +294,13 @@ static const GExpr *has_vanished(Lower *l, const GExpr *e) {
 }
 
 static const GExpr *unless(Graph *g, const GExpr *condition, const GExpr *e) {
-    return gx_select(g, condition, real(g, NAN), e);
+    return gx_select(g, condition, gx_real(g, NAN), e);
 }
 
 /* Returns the same with the slope of `e` itself. The gradient does not wait for the condition,
  * which may take a pass over all pairs, since a run with the NaN stops at its value. */
 static const GExpr *value_unless(Graph *g, const GExpr *condition, const GExpr *e) {
-    const GExpr *args[3] = {e, unless(g, condition, e), real(g, 1)};
+    const GExpr *args[3] = {e, unless(g, condition, e), gx_real(g, 1)};
     return gx_op(g, G_ROOT, 3, args);
 }
 
@@ -325,17 +330,17 @@ static const GExpr *together(Graph *g, const GExpr *a, const GExpr *b, bool divi
  * itself. */
 static const GExpr *taken_back(Graph *g, const GExpr *value, double shift, const GExpr *exponent) {
     enum { AT_ONCE = 100 };
-    if (!exponent) return gx2(g, G_SUB, value, real(g, shift * 0.69314718055994531));
+    if (!exponent) return gx2(g, G_SUB, value, gx_real(g, shift * 0.69314718055994531));
     if (exponent->op != G_CONST) {
-        const GExpr *unit = gx2(g, G_POW, real(g, 0x1p100), exponent);
-        return gx2(g, G_DIV, value, gx2(g, G_POW, unit, real(g, shift / 100)));
+        const GExpr *unit = gx2(g, G_POW, gx_real(g, 0x1p100), exponent);
+        return gx2(g, G_DIV, value, gx2(g, G_POW, unit, gx_real(g, shift / 100)));
     }
     double rest = -shift * exponent->real;
     for (; rest < -AT_ONCE; rest += AT_ONCE)
-        value = mul(g, value, real(g, 0x1p-100));
+        value = mul(g, value, gx_real(g, 0x1p-100));
     for (; rest > AT_ONCE; rest -= AT_ONCE)
-        value = mul(g, value, real(g, 0x1p100));
-    return mul(g, value, real(g, exp2(rest)));
+        value = mul(g, value, gx_real(g, 0x1p100));
+    return mul(g, value, gx_real(g, exp2(rest)));
 }
 
 /* ---- scaled sums ----------------------------------------------------------------------------- */
@@ -375,7 +380,7 @@ static GNode *scaled_sum(Opened *o, const ComputeSpec *sum, const GExpr *by, con
 }
 
 static const GExpr *scaled_entry(const Scaling *s, Graph *g, const GExpr *entry) {
-    const GExpr *args[3] = {entry, mul(g, entry, s->by), real(g, 1)};
+    const GExpr *args[3] = {entry, mul(g, entry, s->by), gx_real(g, 1)};
     return s->keeps_slope ? gx_op(g, G_ROOT, 3, args) : args[1];
 }
 
@@ -385,11 +390,11 @@ static const GExpr *of_sum(Opened *o, const GExpr *load, const GExpr *count, con
  * entry. */
 static const GExpr *scaled_sum_beside(const Scaling *s, Graph *g, const GExpr *load,
                                       double degree) {
-    const GExpr *entry = of_sum(s->opened, load, NULL, real(g, 1 / degree));
+    const GExpr *entry = of_sum(s->opened, load, NULL, gx_real(g, 1 / degree));
     entry = scaled_entry(s, g, entry);
     return degree == 1   ? entry
            : degree == 2 ? mul(g, entry, entry)
-                         : gx2(g, G_POW, entry, real(g, degree));
+                         : gx2(g, G_POW, entry, gx_real(g, degree));
 }
 
 /* Scales the arrays that are read, and leaves the formula as it is. */
@@ -398,7 +403,8 @@ static const GExpr *scale_part(void *context, Graph *g, const GExpr *read) {
     const Shape *shape = shape_of(facts_of(s->opened->l), read);
     if (shape->degree == 0) return read;
     if (!shape->may_vanish) return scaled_entry(s, g, read);
-    const GExpr *e = open_read(s->opened, read), *a = e->args[0];
+    const GExpr *e = open_read(s->opened, read);
+    const GExpr *a = e->args[0];
     GRewriter *r = &s->rewriter;
     if (e != read) return gx_rewriter_apply(r, e);
     if (e->op == G_DIV) return gx2(g, G_DIV, gx_rewriter_apply(r, a), e->args[1]);
@@ -422,9 +428,14 @@ static const GExpr *is_small_still(Graph *g, const GExpr *raised, int shift) {
 
 /* The levels of scaling of a sum: as it is, raised, raised more, lowered. */
 typedef struct Levels {
-    const GExpr *plain, *first, *second, *lowered;
+    const GExpr *plain;
+    const GExpr *first;
+    const GExpr *second;
+    const GExpr *lowered;
     int by_first, by_second, by_lowered; /* the power of 2 by which each level scales the entries */
-    const GExpr *is_small, *is_smaller, *is_large;
+    const GExpr *is_small;
+    const GExpr *is_smaller;
+    const GExpr *is_large;
 } Levels;
 
 static void levels_open(Graph *g, Levels *v, const GExpr *plain, double degree) {
@@ -433,7 +444,7 @@ static void levels_open(Graph *g, Levels *v, const GExpr *plain, double degree) 
     v->by_second = shift_of_entry(degree, SECOND_SHIFT, SECOND_OF_ENTRY);
     v->by_lowered = -shift_of_entry(degree, FIRST_SHIFT, LOWERED_OF_ENTRY);
     v->is_small = is_below(g, plain, exp2(SMALL_EXPONENT));
-    v->is_large = gx2(g, G_LT, real(g, exp2(LARGE_EXPONENT)), magnitude(g, plain));
+    v->is_large = gx2(g, G_LT, gx_real(g, exp2(LARGE_EXPONENT)), magnitude(g, plain));
 }
 
 /* Returns NaN for a result that is still small and is no exact zero. */
@@ -441,7 +452,9 @@ static const GExpr *result_of(Graph *g, const Levels *v, double degree, const GE
                               const GExpr *lost) {
     const GExpr *lower =
         taken_back(g, on_the_way(g, v->second, exponent), v->by_second * degree, exponent);
-    if (lost) lower = unless(g, gx_and(g, is_small_still(g, v->second, v->by_second), lost), lower);
+    if (lost) {
+        lower = unless(g, gx_and(g, is_small_still(g, v->second, v->by_second), lost), lower);
+    }
     const GExpr *high =
         taken_back(g, on_the_way(g, v->first, exponent), v->by_first * degree, exponent);
     const GExpr *low = gx_select(g, v->is_smaller, lower, high);
@@ -459,9 +472,9 @@ static const GExpr *read_here(Graph *g, GNode *node, const ComputeSpec *sum) {
 /* The scale of each entry of a row. */
 static const GExpr *scale_of(Graph *g, const Levels *v) {
     const GExpr *low =
-        gx_select(g, v->is_smaller, real(g, exp2(v->by_second)), real(g, exp2(v->by_first)));
+        gx_select(g, v->is_smaller, gx_real(g, exp2(v->by_second)), gx_real(g, exp2(v->by_first)));
     return gx_select(g, v->is_small, low,
-                     gx_select(g, v->is_large, real(g, exp2(v->by_lowered)), real(g, 1)));
+                     gx_select(g, v->is_large, gx_real(g, exp2(v->by_lowered)), gx_real(g, 1)));
 }
 
 /* The scaled sum of a row. */
@@ -481,28 +494,33 @@ static const GExpr *power_of_level(Graph *g, const Levels *v, const GExpr *expon
 /* Returns the factor for the slope by the carrier, if entries were raised by 2^shift: 2^shift,
  * divided by what the power is raised by. */
 static const GExpr *slope_factor(Graph *g, int shift, double degree, const GExpr *exponent) {
-    const GExpr *by = real(g, exp2(shift));
+    const GExpr *by = gx_real(g, exp2(shift));
     return exponent ? taken_back(g, by, shift * degree, exponent) : by;
 }
 
 /* Returns the slope of `value` by the carrier. Rows in range have the slope of the plain form. */
 static const GExpr *slope_of(Graph *g, const Levels *v, double degree, const GExpr *value,
                              const GExpr *exponent) {
-    const GExpr *zero = real(g, 0), *one = real(g, 1), *sum = level_of(g, v), *plain;
+    const GExpr *zero = gx_real(g, 0);
+    const GExpr *one = gx_real(g, 1);
+    const GExpr *sum = level_of(g, v);
+    const GExpr *plain;
     if (!exponent) {
         plain = gx2(g, G_DIV, one, sum);
     } else if (exponent->op == G_CONST && exponent->real == 0.5) {
-        plain = gx2(g, G_DIV, real(g, 0.5), value);
+        plain = gx2(g, G_DIV, gx_real(g, 0.5), value);
     } else {
         plain = mul(g, exponent, gx2(g, G_POW, sum, gx2(g, G_SUB, exponent, one)));
     }
-    const GExpr *first = slope_factor(g, v->by_first, degree, exponent),
-                *second = slope_factor(g, v->by_second, degree, exponent),
-                *lowered = slope_factor(g, v->by_lowered, degree, exponent);
+    const GExpr *first = slope_factor(g, v->by_first, degree, exponent);
+    const GExpr *second = slope_factor(g, v->by_second, degree, exponent);
+    const GExpr *lowered = slope_factor(g, v->by_lowered, degree, exponent);
     const GExpr *factor =
         gx_select(g, v->is_small, gx_select(g, v->is_smaller, second, first), lowered);
     const GExpr *scaled = gx2(g, G_DIV, one, sum);
-    if (exponent) scaled = mul(g, exponent, gx2(g, G_DIV, power_of_level(g, v, exponent), sum));
+    if (exponent) {
+        scaled = mul(g, exponent, gx2(g, G_DIV, power_of_level(g, v, exponent), sum));
+    }
     const GExpr *slope =
         gx_select(g, either(g, v->is_small, v->is_large), mul(g, scaled, factor), plain);
     return gx_select(g, gx2(g, G_EQ, sum, zero), zero, slope);
@@ -517,10 +535,10 @@ static const GExpr *of_sum(Opened *o, const GExpr *load, const GExpr *count,
     const double degree = shape_of(facts_of(o->l), load)->degree;
     Levels v = {0};
     levels_open(g, &v, read_here(g, load->tensor, &sum), degree);
-    v.first = read_here(g, scaled_sum(o, &sum, real(g, exp2(v.by_first)), v.is_small), &sum);
-    v.lowered = read_here(g, scaled_sum(o, &sum, real(g, exp2(v.by_lowered)), v.is_large), &sum);
+    v.first = read_here(g, scaled_sum(o, &sum, gx_real(g, exp2(v.by_first)), v.is_small), &sum);
+    v.lowered = read_here(g, scaled_sum(o, &sum, gx_real(g, exp2(v.by_lowered)), v.is_large), &sum);
     v.is_smaller = gx_and(g, v.is_small, is_small_still(g, v.first, v.by_first));
-    v.second = read_here(g, scaled_sum(o, &sum, real(g, exp2(v.by_second)), v.is_smaller), &sum);
+    v.second = read_here(g, scaled_sum(o, &sum, gx_real(g, exp2(v.by_second)), v.is_smaller), &sum);
     const GExpr *lost = NULL;
     if (degree > 3) {
         const GExpr *here = read_here(g, load->tensor, &sum);
@@ -545,19 +563,22 @@ static const GExpr *of_sum(Opened *o, const GExpr *load, const GExpr *count,
  * they may be streamed. */
 static const GExpr *of_pairs(Graph *g, const GExpr *load, const GExpr *count,
                              const GExpr *exponent) {
-    const GExpr *over[2], *sum = exponent ? length_scaled_pairs(g, load, over) : NULL, *result;
+    const GExpr *over[2];
+    const GExpr *sum = exponent ? length_scaled_pairs(g, load, over) : NULL;
+    const GExpr *result;
     if (sum) {
         const GExpr *value = on_the_way(g, length_unless_infinite(g, sum), exponent);
         for (int i = 0; i < 2; i++)
             value = gx2(g, G_DIV, value, on_the_way(g, over[i], exponent));
-        const GExpr *zero = real(g, 0), *factor = mul(g, exponent, value);
+        const GExpr *zero = gx_real(g, 0);
+        const GExpr *factor = mul(g, exponent, value);
         if (over[0] == over[1]) factor = mul(g, factor, over[0]);
         const GExpr *slope = gx2(g, G_DIV, factor, sum);
         const GExpr *args[3] = {sum, value, gx_select(g, gx2(g, G_EQ, sum, zero), zero, slope)};
         result = gx_op(g, G_ROOT, 3, args);
     } else {
         const GExpr *has_digits_lost =
-            gx_and(g, is_below(g, load, FLT_MIN), gx2(g, G_NE, load, real(g, 0)));
+            gx_and(g, is_below(g, load, FLT_MIN), gx2(g, G_NE, load, gx_real(g, 0)));
         const GExpr *kept = exponent ? length_unless_infinite(g, load) : load;
         result = on_the_way(g, unless(g, has_digits_lost, kept), exponent);
     }
@@ -569,7 +590,8 @@ static const GExpr *of_pairs(Graph *g, const GExpr *load, const GExpr *count,
 /* The power or log of a value's magnitude, and the value's sign, where it may be negative. */
 typedef struct Part {
     /* The power or log of the magnitude; the sign, where NULL means that it is 0 or above. */
-    const GExpr *way, *sign;
+    const GExpr *way;
+    const GExpr *sign;
 } Part;
 
 static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent);
@@ -593,11 +615,12 @@ static Part power_of(Opened *o, const GExpr *base, const GExpr *by, const GExpr 
 static Part part_of_product(Opened *o, const GExpr *e, const GExpr *exponent) {
     Graph *g = o->l->g;
     if (e->op == G_MUL && e->args[0] == e->args[1]) {
-        Part p = power_of(o, e->args[0], real(g, 2), exponent);
+        Part p = power_of(o, e->args[0], gx_real(g, 2), exponent);
         p.sign = NULL;
         return p;
     }
-    const Part a = part_of(o, e->args[0], exponent), b = part_of(o, e->args[1], exponent);
+    const Part a = part_of(o, e->args[0], exponent);
+    const Part b = part_of(o, e->args[1], exponent);
     return (Part){together(g, a.way, b.way, e->op == G_DIV, exponent),
                   sign_together(g, a.sign, b.sign)};
 }
@@ -609,7 +632,8 @@ static bool is_even_number(const GExpr *e) {
 /* Returns the part of a product over many terms, by adding their logs. */
 static Part part_of_product_of_all(Opened *o, const GExpr *load, const GExpr *exponent) {
     Graph *g = o->l->g;
-    ComputeSpec logs, signs;
+    ComputeSpec logs;
+    ComputeSpec signs;
     graph_open(g, load->tensor, &logs);
     signs = logs;
     const GExpr *here = read_here(g, load->tensor, &logs);
@@ -632,10 +656,10 @@ static Part part_of_sum(Opened *o, const GExpr *e, double degree, const GExpr *e
     Graph *g = o->l->g;
     Levels v = {0};
     levels_open(g, &v, magnitude(g, e), degree);
-    const GExpr *last = scaled(o, e, real(g, exp2(v.by_second)));
-    v.first = magnitude(g, scaled(o, e, real(g, exp2(v.by_first))));
+    const GExpr *last = scaled(o, e, gx_real(g, exp2(v.by_second)));
+    v.first = magnitude(g, scaled(o, e, gx_real(g, exp2(v.by_first))));
     v.second = magnitude(g, last);
-    v.lowered = magnitude(g, scaled(o, e, real(g, exp2(v.by_lowered))));
+    v.lowered = magnitude(g, scaled(o, e, gx_real(g, exp2(v.by_lowered))));
     v.is_smaller = is_small_still(g, v.first, v.by_first);
     const GExpr *lost = degree > 3 ? is_nonzero(o, e) : NULL;
     const GExpr *value = result_of(g, &v, degree, exponent, lost);
@@ -668,14 +692,15 @@ static Part part_of_whole(Opened *o, const GExpr *e, const GExpr *exponent) {
 
 static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
     Graph *g = o->l->g;
-    const GExpr *e = open_read(o, read), *const *args = e->args;
+    const GExpr *e = open_read(o, read);
+    const GExpr *const *args = e->args;
     if (e->op == G_CONST)
-        return (Part){on_the_way(g, real(g, fabs(e->real)), exponent),
-                      e->real < 0 ? real(g, -1) : NULL};
+        return (Part){on_the_way(g, gx_real(g, fabs(e->real)), exponent),
+                      e->real < 0 ? gx_real(g, -1) : NULL};
     if (!goes_inside(o, e))
         return (Part){on_the_way(g, magnitude(g, e), exponent), gx1(g, G_SIGN, e)};
     if (e->op == G_MUL || e->op == G_DIV) return part_of_product(o, e, exponent);
-    if (e->op == G_SQRT) return power_of(o, args[0], real(g, 0.5), exponent);
+    if (e->op == G_SQRT) return power_of(o, args[0], gx_real(g, 0.5), exponent);
     if (e->op == G_POW) {
         Part p = power_of(o, args[0], args[1], exponent);
         if (is_even_number(args[1])) p.sign = NULL;
@@ -684,7 +709,7 @@ static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
     if (e->op != G_ABS && e->op != G_NEG) return part_of_whole(o, e, exponent);
     Part p = part_of(o, args[0], exponent);
     if (e->op == G_ABS) p.sign = NULL;
-    if (e->op == G_NEG) p.sign = p.sign ? gx1(g, G_NEG, p.sign) : real(g, -1);
+    if (e->op == G_NEG) p.sign = p.sign ? gx1(g, G_NEG, p.sign) : gx_real(g, -1);
     return p;
 }
 
@@ -694,7 +719,7 @@ static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
 static const GExpr *of_factors(Opened *o, const GExpr *e, const GExpr *exponent) {
     Graph *g = o->l->g;
     const Part p = part_of(o, e, exponent);
-    const GExpr *odd = p.sign ? unless(g, gx2(g, G_LT, p.sign, real(g, 0)), p.way) : p.way;
+    const GExpr *odd = p.sign ? unless(g, gx2(g, G_LT, p.sign, gx_real(g, 0)), p.way) : p.way;
     return gx_select(g, is_odd(g, e), odd, on_the_way(g, e, exponent));
 }
 
@@ -702,7 +727,8 @@ const GExpr *lower_vanishing(Lower *l, const GExpr *e, const GExpr *exponent) {
     Graph *g = l->g;
     if (!may_vanish(l, e)) return NULL;
     Opened o = {l, 0};
-    const GExpr *v = open_read(&o, e), *count = NULL;
+    const GExpr *v = open_read(&o, e);
+    const GExpr *count = NULL;
     if (v->op == G_DIV && shape_of(facts_of(l), v->args[1])->degree == 0)
         count = v->args[1], v = open_read(&o, v->args[0]);
     if (is_sum(v) && length_is_of_pairs(l, v->tensor)) return of_pairs(g, v, count, exponent);
@@ -733,7 +759,8 @@ static bool is_number_from(const GExpr *e, double bound) {
 /* True if an epsilon keeps the value above the bound, as in the root of a variance and an
  * epsilon. */
 static bool is_kept_above(Opened *o, const GExpr *read, double bound) {
-    const GExpr *e = open_read(o, read), *const *args = e->args;
+    const GExpr *e = open_read(o, read);
+    const GExpr *const *args = e->args;
     if (e->op == G_ADD || e->op == G_MAX)
         return is_number_from(args[0], bound) || is_number_from(args[1], bound);
     if (e->op == G_SQRT) return is_kept_above(o, args[0], bound * bound);
@@ -750,7 +777,7 @@ const GExpr *lower_vanishing_quotient(Lower *l, const GExpr *a, const GExpr *b) 
     if (may_vanish(l, a))
         a = value_unless(g, gx_and(g, is_below(g, b, small_denominator), has_vanished(l, a)), a);
     if (may_vanish(l, b)) {
-        const GExpr *is_infinite = gx2(g, G_EQ, magnitude(g, b), real(g, INFINITY));
+        const GExpr *is_infinite = gx2(g, G_EQ, magnitude(g, b), gx_real(g, INFINITY));
         b = unless(g, either(g, has_vanished(l, b), is_infinite), b);
     }
     return gx2(g, G_DIV, a, b);

@@ -32,7 +32,8 @@ typedef struct Square {
 /* The rounding error of a mean, at the opened indices of its sum, and the divisor of the sum. Both
  * are NULL for a sum that is in no mean so far. */
 typedef struct Lost {
-    const GExpr *count, *value;
+    const GExpr *count;
+    const GExpr *value;
 } Lost;
 
 typedef struct Centre {
@@ -74,7 +75,11 @@ static bool finds_products(Centre *c, const GNode *n) {
 
 /* True if a sum of products is among what the node is made of. */
 static bool is_of_products(Centre *c, const GNode *n) {
-    enum { UNKNOWN, NO, YES };
+    enum {
+        UNKNOWN,
+        NO,
+        YES,
+    };
     while ((uint32_t)c->of_products.count <= n->id)
         array_push(c->g->arena, &c->of_products, UNKNOWN);
     if (c->of_products.items[n->id] == UNKNOWN) {
@@ -131,8 +136,10 @@ static const GExpr *lost_by_mean(Centre *c, const Mean *m) {
     ComputeSpec spec = *sum;
     spec.name = NULL;
     const GExpr *total = gx_load(g, m->load->tensor, sum->out_rank, sum->out, NULL);
-    const GExpr *quotient = gx2(g, G_DIV, total, m->count), *mean = map_over(g, sum, quotient);
-    const GExpr *away = gx2(g, G_SUB, m->entry, mean), *of_entry = lost_by(c, m->entry);
+    const GExpr *quotient = gx2(g, G_DIV, total, m->count);
+    const GExpr *mean = map_over(g, sum, quotient);
+    const GExpr *away = gx2(g, G_SUB, m->entry, mean);
+    const GExpr *of_entry = lost_by(c, m->entry);
     if (of_entry) away = gx2(g, G_ADD, away, of_entry);
     const GExpr *plain = sum_of(g, &spec, m, square(g, away));
     const GExpr *deviation = gx1(g, G_SQRT, gx2(g, G_DIV, plain, m->count));
@@ -186,7 +193,8 @@ static const GExpr *lost_by_quotient(Centre *c, const GExpr *quotient) {
 /* ---- differences ----------------------------------------------------------------------------- */
 
 static const GExpr *lost_by_choice(Centre *c, const GExpr *e) {
-    const GExpr *then = lost_by(c, e->args[1]), *otherwise = lost_by(c, e->args[2]);
+    const GExpr *then = lost_by(c, e->args[1]);
+    const GExpr *otherwise = lost_by(c, e->args[2]);
     const GExpr *zero = gx_real(c->g, 0);
     if (!then && !otherwise) return NULL;
     return gx_select(c->g, e->args[0], then ? then : zero, otherwise ? otherwise : zero);
@@ -225,8 +233,11 @@ static const GExpr *lost_by(Centre *c, const GExpr *e) {
     return lost;
 }
 
-static const GExpr *difference(Centre *c, const GExpr *a, const GExpr *b, const GExpr *as_it_is) {
-    const GExpr *of_a = lost_by(c, a), *of_b = lost_by(c, b), *e = as_it_is;
+static const GExpr *centred_difference(Centre *c, const GExpr *a, const GExpr *b,
+                                       const GExpr *as_it_is) {
+    const GExpr *of_a = lost_by(c, a);
+    const GExpr *of_b = lost_by(c, b);
+    const GExpr *e = as_it_is;
     if (of_b) e = gx2(c->g, G_SUB, e, of_b);
     return of_a ? gx2(c->g, G_ADD, e, of_a) : e;
 }
@@ -234,12 +245,12 @@ static const GExpr *difference(Centre *c, const GExpr *a, const GExpr *b, const 
 static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
     (void)g;
     if (e->type != GT_REAL) return e;
-    if (e->op == G_SUB) return difference(context, e->args[0], e->args[1], e);
+    if (e->op == G_SUB) return centred_difference(context, e->args[0], e->args[1], e);
     if (e->op != G_ADD) return e;
     for (int side = 0; side < 2; side++) {
         const GExpr *negative = e->args[side];
         if (negative->op == G_NEG)
-            return difference(context, e->args[1 - side], negative->args[0], e);
+            return centred_difference(context, e->args[1 - side], negative->args[0], e);
     }
     return e;
 }
@@ -271,7 +282,7 @@ static bool collect(const GExpr *e, bool is_negative, Addends *a) {
 }
 
 /* The place of an addend of the sign that is still there, or -1. */
-static int place_of(Centre *c, const Addends *a, bool is_negative, bool is_mean) {
+static int place_of_addend(Centre *c, const Addends *a, bool is_negative, bool is_mean) {
     for (int i = 0; i < a->count; i++) {
         const GExpr *e = a->items[i];
         if (e && a->is_negative[i] == is_negative && (!is_mean || lost_by(c, e))) return i;
@@ -282,8 +293,8 @@ static int place_of(Centre *c, const Addends *a, bool is_negative, bool is_mean)
 /* Takes one addend off another, as long as there are two, and adds what they make to the sum. */
 static const GExpr *add_pairs(Centre *c, Addends *a, bool are_means, const GExpr *sum) {
     for (;;) {
-        const int more = place_of(c, a, false, are_means);
-        const int less = more < 0 ? -1 : place_of(c, a, true, are_means);
+        const int more = place_of_addend(c, a, false, are_means);
+        const int less = more < 0 ? -1 : place_of_addend(c, a, true, are_means);
         if (less < 0) return sum;
         const GExpr *pair = gx2(c->g, G_SUB, a->items[more], a->items[less]);
         sum = sum ? gx2(c->g, G_ADD, sum, pair) : pair;
@@ -339,7 +350,9 @@ void pass_centre(Graph *g) {
     const int count = g->nodes.count;
     logs_open(&c.logs, g);
     expr_map_open(&c.lost);
-    if (has_sums_of_means(&c)) rewrite_nodes(g, visit_addends, &c, false);
+    if (has_sums_of_means(&c)) {
+        rewrite_nodes(g, visit_addends, &c, false);
+    }
     rewrite_nodes(g, visit_difference, &c, false);
     if (c.squares.count) rewrite_each_in(g, choose_squares, &c);
     if (g->nodes.count != count) graph_prune(g);

@@ -28,9 +28,6 @@
 
 #include <math.h>
 
-static const GExpr *real(Graph *g, double value) {
-    return gx_real(g, value);
-}
 static const GExpr *negated(Graph *g, const GExpr *e) {
     return gx1(g, G_NEG, e);
 }
@@ -41,9 +38,9 @@ static const GExpr *sigmoid(Graph *g, const GExpr *x) {
     return gx1(g, G_SIGMOID, x);
 }
 static const GExpr *one_minus(Graph *g, const GExpr *e) {
-    return gx2(g, G_SUB, real(g, 1), e);
+    return gx2(g, G_SUB, gx_real(g, 1), e);
 }
-static bool is_number(const GExpr *e) {
+static bool is_real_const(const GExpr *e) {
     return e->op == G_CONST && e->type == GT_REAL;
 }
 
@@ -75,13 +72,14 @@ static const GExpr *read_of(Graph *g, const ComputeSpec *spec, const GExpr *like
 static const GExpr *share_of_others(Graph *g, const GExpr *p, const GExpr *others,
                                     const Softmax *s) {
     const GExpr *share = gx1(g, G_EXP, gx2(g, G_SUB, others, s->total));
-    return gx_select(g, gx2(g, G_LT, real(g, 0.5), p), share, one_minus(g, p));
+    return gx_select(g, gx2(g, G_LT, gx_real(g, 0.5), p), share, one_minus(g, p));
 }
 
 /* Returns 1 - p for p = exp(exponent - total): see the note. */
 static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s) {
     Graph *g = l->g;
-    const GExpr *term = log_value_behind(l, s->exponent), *lse = s->lse;
+    const GExpr *term = log_value_behind(l, s->exponent);
+    const GExpr *lse = s->lse;
     const GExpr *others = log_without_term(l, lse, term);
     if (others) return share_of_others(g, p, others, s);
     const GExpr *place = log_place_of_term(l, lse, term);
@@ -117,8 +115,8 @@ static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax
 
 /* Recognises exp(u - log(sum of exp)) as a softmax. */
 static bool is_logged_softmax(Logs *l, const GExpr *v, Softmax *found) {
-    const GExpr *u = log_value_behind(l, v->args[0]),
-                *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
+    const GExpr *u = log_value_behind(l, v->args[0]);
+    const GExpr *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
     if (log == u || log->op != G_LOG) return false;
     return is_quotient_softmax(l, gx1(l->g, G_EXP, u->args[0]), log_value_behind(l, log->args[0]),
                                found);
@@ -131,10 +129,13 @@ static const GExpr *entry_of(Graph *g, const Softmax *s) {
 static const GExpr *complement_of_quotient(Logs *l, const GExpr *numerator,
                                            const GExpr *denominator) {
     Graph *g = l->g;
-    const GExpr *rest, *n = log_value_behind(l, numerator), *d = log_value_behind(l, denominator);
+    const GExpr *rest;
+    const GExpr *n = log_value_behind(l, numerator);
+    const GExpr *d = log_value_behind(l, denominator);
     Softmax s;
     if (!logs_hold_exp(l, n) && !logs_hold_exp(l, d)) return NULL;
-    if (log_take_out_of_addends(l, d, n, &rest)) return rest ? gx2(g, G_DIV, rest, d) : real(g, 0);
+    if (log_take_out_of_addends(l, d, n, &rest))
+        return rest ? gx2(g, G_DIV, rest, d) : gx_real(g, 0);
     return is_quotient_softmax(l, n, d, &s) ? softmax_complement(l, entry_of(g, &s), &s) : NULL;
 }
 
@@ -169,7 +170,7 @@ static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *fo
     if (v->op == G_MUL) return find_weighted(l, v, depth, found);
     if (v->op != G_SELECT) return false;
     found->holds = gx_and(l->g, found->holds, v->args[0]);
-    return is_number(v->args[2]) && v->args[2]->real == 0 &&
+    return is_real_const(v->args[2]) && v->args[2]->real == 0 &&
            find_entry(l, v->args[1], depth + 1, found);
 }
 
@@ -184,8 +185,8 @@ static bool depends_on(Graph *g, const GExpr *e, const GExpr *index) {
 /* True if the entries are those of one row, each once: `place` is the index that is summed over,
  * and the row does not depend on it. */
 static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry *e) {
-    const GExpr *lse = e->softmax.lse,
-                *place = log_place_of_term(l, lse, log_value_behind(l, e->softmax.exponent));
+    const GExpr *lse = e->softmax.lse;
+    const GExpr *place = log_place_of_term(l, lse, log_value_behind(l, e->softmax.exponent));
     if (place != sum->red[0] || lse->tensor->red_shape[0] != graph_index_extent(l->g, sum->red[0]))
         return false;
     for (int i = 0; i < lse->tensor->rank; i++)
@@ -218,13 +219,14 @@ static bool is_of_whole_row(Logs *l, const ComputeSpec *sum, const GExpr *value,
 static const GExpr *under_root(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     const bool is_root =
-        v->op == G_SQRT || (v->op == G_POW && is_number(v->args[1]) && v->args[1]->real == 0.5);
+        v->op == G_SQRT || (v->op == G_POW && is_real_const(v->args[1]) && v->args[1]->real == 0.5);
     return is_root ? log_value_behind(l, v->args[0]) : NULL;
 }
 
 /* The two values whose product the term is the root of. */
 static bool is_root_of_product(Logs *l, const GExpr *term, const GExpr *factors[2]) {
-    const GExpr *v = log_value_behind(l, term), *under = under_root(l, v);
+    const GExpr *v = log_value_behind(l, term);
+    const GExpr *under = under_root(l, v);
     const GExpr *product = under ? under : v;
     if (product->op != G_MUL) return false;
     for (int i = 0; i < 2; i++)
@@ -234,22 +236,25 @@ static bool is_root_of_product(Logs *l, const GExpr *term, const GExpr *factors[
 
 /* (sqrt(p) - sqrt(q))^2. A term that neither row has is 0. */
 static const GExpr *square_between_roots(Graph *g, const Softmax *p, const Softmax *q) {
-    const GExpr *log_p = gx2(g, G_SUB, p->exponent, p->total),
-                *log_q = gx2(g, G_SUB, q->exponent, q->total), *high = gx2(g, G_MAX, log_p, log_q),
-                *nothing = real(g, -INFINITY);
+    const GExpr *log_p = gx2(g, G_SUB, p->exponent, p->total);
+    const GExpr *log_q = gx2(g, G_SUB, q->exponent, q->total);
+    const GExpr *high = gx2(g, G_MAX, log_p, log_q);
+    const GExpr *nothing = gx_real(g, -INFINITY);
     const GExpr *apart =
         gx2(g, G_SUB, gx2(g, G_SUB, p->exponent, q->exponent), gx2(g, G_SUB, p->total, q->total));
-    const GExpr *size = times(g, real(g, -0.5), gx1(g, G_ABS, apart)),
-                *loss = gx1(g, G_EXPM1, size);
-    return gx_select(g, gx2(g, G_EQ, high, nothing), real(g, 0),
+    const GExpr *size = times(g, gx_real(g, -0.5), gx1(g, G_ABS, apart));
+    const GExpr *loss = gx1(g, G_EXPM1, size);
+    return gx_select(g, gx2(g, G_EQ, high, nothing), gx_real(g, 0),
                      times(g, gx1(g, G_EXP, high), times(g, loss, loss)));
 }
 
 /* 1 less the sum of roots of the products of two rows' entries: see the note. */
 static const GExpr *roots_complement(Logs *l, const ComputeSpec *sum, const GExpr *v) {
     Graph *g = l->g;
-    const GExpr *factors[2], *where[2];
-    Softmax p, q;
+    const GExpr *factors[2];
+    const GExpr *where[2];
+    Softmax p;
+    Softmax q;
     if (!is_root_of_product(l, sum->value, factors)) return NULL;
     if (!is_of_whole_row(l, sum, factors[0], &p, &where[0]) ||
         !is_of_whole_row(l, sum, factors[1], &q, &where[1]) ||
@@ -259,7 +264,7 @@ static const GExpr *roots_complement(Logs *l, const ComputeSpec *sum, const GExp
     squares.name = NULL;
     squares.guard = where[0];
     squares.value = square_between_roots(g, &p, &q);
-    return times(g, real(g, 0.5), read_of(g, &squares, v));
+    return times(g, gx_real(g, 0.5), read_of(g, &squares, v));
 }
 
 /* See the note. The entries that are summed have to be among those that the row's log-sum-exp
@@ -271,15 +276,16 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     WeightedEntry e = {0};
     if (!find_entry(l, rest.value, 0, &e)) return roots_complement(l, &rest, v);
     if (!are_of_one_row(l, &rest, &e)) return NULL;
-    const GExpr *taken = guard_of_row(l, &rest, &e.softmax),
-                *summed = gx_and(g, rest.guard, e.holds), *entry = entry_of(g, &e.softmax);
+    const GExpr *taken = guard_of_row(l, &rest, &e.softmax);
+    const GExpr *summed = gx_and(g, rest.guard, e.holds);
+    const GExpr *entry = entry_of(g, &e.softmax);
     if (!log_guard_implies(summed, taken)) return NULL;
     if (!e.weight) {
         rest.guard = gx_and(g, taken, summed ? gx1(g, G_NOT, summed) : gx_bool(g, false));
         rest.value = entry;
     } else {
-        const GExpr *left = complement(l, e.weight, depth),
-                    *other = times(g, left ? left : one_minus(g, e.weight), entry);
+        const GExpr *left = complement(l, e.weight, depth);
+        const GExpr *other = times(g, left ? left : one_minus(g, e.weight), entry);
         rest.guard = taken;
         rest.value = summed ? gx_select(g, summed, other, entry) : other;
     }
@@ -289,7 +295,8 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
 static const GExpr *exp_complement(Logs *l, const GExpr *v, int depth) {
     (void)depth;
     Graph *g = l->g;
-    const GExpr *u = log_value_behind(l, v->args[0]), *found = NULL;
+    const GExpr *u = log_value_behind(l, v->args[0]);
+    const GExpr *found = NULL;
     Softmax s;
     if (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS) return sigmoid(g, u->args[0]->args[0]);
     if (log_is_softmax(l, v, &s)) found = softmax_complement(l, v, &s);
@@ -312,12 +319,15 @@ static const GExpr *complement_of_error(Graph *g, const GExpr *x) {
         0.0011519968632855181,  -0.00023786992337917923, -0.00019563408234887447,
         4.5802840411965923e-05, 2.3645612717473341e-05,  -6.4564115541543293e-06};
     enum { TERMS = sizeof fit / sizeof *fit };
-    const GExpr *start = real(g, 0.5), *one = real(g, 1), *y = gx2(g, G_MAX, x, start);
+    const GExpr *start = gx_real(g, 0.5);
+    const GExpr *one = gx_real(g, 1);
+    const GExpr *y = gx2(g, G_MAX, x, start);
     const GExpr *below = gx2(g, G_ADD, one, times(g, start, y));
     const GExpr *t = gx1(g, G_RSQRT, times(g, below, below));
-    const GExpr *s = gx2(g, G_SUB, times(g, real(g, 2.5), t), one), *sum = real(g, fit[TERMS - 1]);
+    const GExpr *s = gx2(g, G_SUB, times(g, gx_real(g, 2.5), t), one);
+    const GExpr *sum = gx_real(g, fit[TERMS - 1]);
     for (int i = TERMS - 2; i >= 0; i--)
-        sum = gx2(g, G_ADD, times(g, sum, s), real(g, fit[i]));
+        sum = gx2(g, G_ADD, times(g, sum, s), gx_real(g, fit[i]));
     const GExpr *tail = times(g, t, gx1(g, G_EXP, gx2(g, G_SUB, sum, times(g, y, y))));
     return gx_select(g, gx2(g, G_LT, start, x), tail, one_minus(g, gx1(g, G_ERF, x)));
 }
@@ -326,18 +336,20 @@ static const GExpr *complement_of_error(Graph *g, const GExpr *x) {
 
 static const GExpr *square_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
-    const GExpr *less = complement(l, v, depth), *more = complement(l, negated(g, v), depth);
+    const GExpr *less = complement(l, v, depth);
+    const GExpr *more = complement(l, negated(g, v), depth);
     if (!less && !more) return NULL;
-    return times(g, less ? less : one_minus(g, v), more ? more : gx2(g, G_ADD, real(g, 1), v));
+    return times(g, less ? less : one_minus(g, v), more ? more : gx2(g, G_ADD, gx_real(g, 1), v));
 }
 
 /* 1 - p q = (1 - p) + p (1 - q). */
 static const GExpr *product_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
-    const GExpr *p = v->args[0], *q = v->args[1];
+    const GExpr *p = v->args[0];
+    const GExpr *q = v->args[1];
     if (log_value_behind(l, p) == log_value_behind(l, q)) return square_complement(l, p, depth);
-    const GExpr *less_p = complement(l, p, depth),
-                *less_q = less_p ? complement(l, q, depth) : NULL;
+    const GExpr *less_p = complement(l, p, depth);
+    const GExpr *less_q = less_p ? complement(l, q, depth) : NULL;
     return less_q ? gx2(g, G_ADD, less_p, times(g, p, less_q)) : NULL;
 }
 
@@ -345,7 +357,7 @@ static const GExpr *product_complement(Logs *l, const GExpr *v, int depth) {
 static const GExpr *power_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
     bool split = false;
-    if (!is_number(v->args[1])) return NULL;
+    if (!is_real_const(v->args[1])) return NULL;
     if (v->args[1]->real == 2) return square_complement(l, v->args[0], depth);
     if (!logs_hold_exp(l, v->args[0]) || !log_form(l, v->args[0]).positive) return NULL;
     const GExpr *log = log_of(l, v->args[0], &split);
@@ -355,7 +367,7 @@ static const GExpr *power_complement(Logs *l, const GExpr *v, int depth) {
 /* The complement of a choice, if that of either arm is known. */
 static const GExpr *arm_complement(Logs *l, const GExpr *arm, int depth, bool *known) {
     const GExpr *found = complement(l, arm, depth);
-    *known |= found && !is_number(arm);
+    *known |= found && !is_real_const(arm);
     return found ? found : one_minus(l->g, arm);
 }
 
@@ -385,19 +397,20 @@ static const GExpr *negative_complement(Logs *l, const GExpr *v, int depth) {
 static const GExpr *without_factors(Logs *l, const GExpr *v, double *factor) {
     *factor = 1;
     for (;;) {
-        const GExpr *a = v->arg_count > 0 ? v->args[0] : NULL,
-                    *b = v->arg_count > 1 ? v->args[1] : NULL;
-        const bool is_quotient = v->op == G_DIV && is_number(b) && b->real != 0;
-        const bool is_product = v->op == G_MUL && (is_number(a) || is_number(b));
+        const GExpr *a = v->arg_count > 0 ? v->args[0] : NULL;
+        const GExpr *b = v->arg_count > 1 ? v->args[1] : NULL;
+        const bool is_quotient = v->op == G_DIV && is_real_const(b) && b->real != 0;
+        const bool is_product = v->op == G_MUL && (is_real_const(a) || is_real_const(b));
         if (!is_quotient && !is_product) return v;
-        *factor = is_quotient ? *factor / b->real : *factor * (is_number(a) ? a->real : b->real);
-        v = log_value_behind(l, is_product && is_number(a) ? b : a);
+        *factor =
+            is_quotient ? *factor / b->real : *factor * (is_real_const(a) ? a->real : b->real);
+        v = log_value_behind(l, is_product && is_real_const(a) ? b : a);
     }
 }
 
 static const GExpr *constant_complement(Logs *l, const GExpr *v, int depth) {
     (void)depth;
-    return real(l->g, 1 - v->real);
+    return gx_real(l->g, 1 - v->real);
 }
 
 static const GExpr *sigmoid_complement(Logs *l, const GExpr *v, int depth) {
@@ -417,20 +430,21 @@ static const GExpr *quotient_complement(Logs *l, const GExpr *v, int depth) {
 
 static const GExpr *tanh_complement(Logs *l, const GExpr *v, int depth) {
     (void)depth;
-    return times(l->g, real(l->g, 2), sigmoid(l->g, times(l->g, real(l->g, -2), v->args[0])));
+    return times(l->g, gx_real(l->g, 2), sigmoid(l->g, times(l->g, gx_real(l->g, -2), v->args[0])));
 }
 
 /* The complement of a complement. */
 static const GExpr *difference_complement(Logs *l, const GExpr *v, int depth) {
     (void)l, (void)depth;
-    return is_number(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
+    return is_real_const(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
 }
 
 /* 1 - (1 + u) = -u. */
 static const GExpr *addend_complement(Logs *l, const GExpr *v, int depth) {
     (void)depth;
     for (int i = 0; i < 2; i++)
-        if (is_number(v->args[i]) && v->args[i]->real == 1) return negated(l->g, v->args[1 - i]);
+        if (is_real_const(v->args[i]) && v->args[i]->real == 1)
+            return negated(l->g, v->args[1 - i]);
     return NULL;
 }
 
@@ -438,15 +452,15 @@ static const GExpr *addend_complement(Logs *l, const GExpr *v, int depth) {
 static const GExpr *root_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
     const GExpr *less = complement(l, v->args[0], depth);
-    return less ? gx2(g, G_DIV, less, gx2(g, G_ADD, real(g, 1), v)) : NULL;
+    return less ? gx2(g, G_DIV, less, gx2(g, G_ADD, gx_real(g, 1), v)) : NULL;
 }
 
 /* 1 - cos(x) = 2 sin(x / 2)^2. */
 static const GExpr *cosine_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
     (void)depth;
-    const GExpr *sine = gx1(g, G_SIN, times(g, real(g, 0.5), v->args[0]));
-    return times(g, real(g, 2), times(g, sine, sine));
+    const GExpr *sine = gx1(g, G_SIN, times(g, gx_real(g, 0.5), v->args[0]));
+    return times(g, gx_real(g, 2), times(g, sine, sine));
 }
 
 static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
@@ -487,5 +501,5 @@ const GExpr *complement_of_roots(Logs *l, const GExpr *v) {
 }
 
 const GExpr *complement_of(Logs *l, const GExpr *v) {
-    return is_number(v) ? NULL : complement(l, v, 0);
+    return is_real_const(v) ? NULL : complement(l, v, 0);
 }

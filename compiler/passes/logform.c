@@ -35,9 +35,6 @@ enum {
 
 static const double lowest = -3e38, highest_exponent = 80; /* of float32 */
 
-static const GExpr *real(Graph *g, double value) {
-    return gx_real(g, value);
-}
 static bool is_real(const GExpr *e, double value) {
     return e->op == G_CONST && e->type == GT_REAL && e->real == value;
 }
@@ -47,7 +44,7 @@ static bool is_read(const GExpr *e, GNodeKind kind) {
 static bool is_node(const GExpr *e) {
     return is_read(e, GN_COMPUTE);
 }
-static bool is_stopped(const GExpr *e) {
+static bool is_stop_read(const GExpr *e) {
     return is_read(e, GN_STOP);
 }
 /* Returns what a stop holds: the same value, with a gradient. */
@@ -86,7 +83,10 @@ const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
 /* A scale is of the size of a few terms, and a shared shift is an exponent: what they are made of
  * need not be taken apart again. Without this, each of a chain of quotients or logs would take
  * apart all that were rewritten before it. */
-enum { MADE_SCALE = 1, MADE_POSITIVE };
+enum {
+    MADE_SCALE = 1,
+    MADE_POSITIVE,
+};
 
 static int made_as(const Logs *l, const GNode *node) {
     return (uint32_t)l->made.count > node->id ? l->made.items[node->id] : 0;
@@ -103,7 +103,8 @@ static void note_made(Logs *l, const GNode *node, bool positive) {
 /* The number of reductions between a value and its nearest exponential, and its nearest one that
  * has a bounded size: a softmax, a sigmoid. */
 typedef struct Reach {
-    int exp, softmax;
+    int exp;
+    int softmax;
 } Reach;
 
 enum { OUT_OF_REACH = 100 };
@@ -124,7 +125,7 @@ static Reach nearest(Logs *l, const GExpr *e, int first) {
 
 static Reach reach_behind(Logs *l, const GExpr *load) {
     if (made_as(l, load->tensor)) return nowhere;
-    if (is_stopped(load)) return reach_of(l, behind_stop(l->g, load));
+    if (is_stop_read(load)) return reach_of(l, behind_stop(l->g, load));
     if (!is_node(load)) return nowhere;
     const GReducer r = load->tensor->reducer;
     if (r == GR_NONE) return load->tensor->active ? nowhere : reach_of(l, load->tensor->value);
@@ -244,7 +245,7 @@ static int64_t pure_depth_of_args(Logs *l, const GExpr *e, int first, int end) {
 static int64_t pure_depth_behind(Logs *l, const GExpr *load) {
     const GNode *n = load->tensor;
     if (made_as(l, n)) return 0;
-    if (is_stopped(load)) return pure_depth(l, behind_stop(l->g, load));
+    if (is_stop_read(load)) return pure_depth(l, behind_stop(l->g, load));
     if (!is_node(load) || n->active) return 0;
     const bool is_reduced = n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
     if (n->reducer != GR_NONE && !is_reduced) return 0;
@@ -262,7 +263,8 @@ static bool is_pure_leaf(const GExpr *e) {
 static int64_t find_pure_depth(Logs *l, const GExpr *e) {
     /* by operation: the first of the arguments that are asked, and the one behind the last */
     static const struct {
-        int first, end;
+        int first;
+        int end;
     } asked[G_OP_COUNT] = {
         [G_MUL] = {0, 2}, [G_DIV] = {0, 2},    [G_ADD] = {0, 2},  [G_MAX] = {0, 2},
         [G_MIN] = {0, 2}, [G_SELECT] = {1, 3}, [G_SQRT] = {0, 1}, [G_POW] = {0, 1}};
@@ -296,20 +298,21 @@ static bool provably_positive(const GExpr *e) {
 
 static LogForm plain(Logs *l, const GExpr *e) {
     Graph *g = l->g;
-    if (is_real(e, 0)) return (LogForm){real(g, -INFINITY), NULL, true};
+    if (is_real(e, 0)) return (LogForm){gx_real(g, -INFINITY), NULL, true};
     if (e->op == G_CONST && e->type == GT_REAL && e->real > 0)
-        return (LogForm){e->real == 1 ? NULL : real(g, log(e->real)), NULL, true};
+        return (LogForm){e->real == 1 ? NULL : gx_real(g, log(e->real)), NULL, true};
     if (e->op == G_TO_REAL && e->args[0]->type == GT_BOOL)
-        return (LogForm){gx_select(g, e->args[0], real(g, 0), real(g, -INFINITY)), NULL, true};
+        return (LogForm){gx_select(g, e->args[0], gx_real(g, 0), gx_real(g, -INFINITY)), NULL,
+                         true};
     const bool is_positive = e->op == G_LOAD && made_as(l, e->tensor) == MADE_POSITIVE;
     return (LogForm){NULL, e, is_positive || provably_positive(e)};
 }
 
 static const GExpr *shift_of(Graph *g, const LogForm *f) {
-    return f->shift ? f->shift : real(g, 0);
+    return f->shift ? f->shift : gx_real(g, 0);
 }
 static const GExpr *scale_of(Graph *g, const LogForm *f) {
-    return f->scale ? f->scale : real(g, 1);
+    return f->scale ? f->scale : gx_real(g, 1);
 }
 static bool is_unit(const LogForm *f) {
     return !f->scale;
@@ -327,7 +330,7 @@ static LogForm product(Graph *g, const LogForm *a, const LogForm *b) {
 
 static LogForm inverse(Graph *g, const LogForm *f) {
     return (LogForm){f->shift ? gx1(g, G_NEG, f->shift) : NULL,
-                     f->scale ? gx2(g, G_DIV, real(g, 1), f->scale) : NULL, f->positive};
+                     f->scale ? gx2(g, G_DIV, gx_real(g, 1), f->scale) : NULL, f->positive};
 }
 
 static LogForm quotient(Graph *g, const LogForm *a, const LogForm *b) {
@@ -343,16 +346,17 @@ static LogForm quotient(Graph *g, const LogForm *a, const LogForm *b) {
 static LogForm power(Graph *g, const LogForm *f, double exponent) {
     const GExpr *scale = !f->scale         ? NULL
                          : exponent == 0.5 ? gx1(g, G_SQRT, f->scale)
-                                           : gx2(g, G_POW, f->scale, real(g, exponent));
-    return (LogForm){f->shift ? gx2(g, G_MUL, f->shift, real(g, exponent)) : NULL, scale,
+                                           : gx2(g, G_POW, f->scale, gx_real(g, exponent));
+    return (LogForm){f->shift ? gx2(g, G_MUL, f->shift, gx_real(g, exponent)) : NULL, scale,
                      f->positive};
 }
 
 /* Returns log(exp(a) + exp(b)), either of which may be -inf. Without a maximum or a distance, equal
  * arguments each have half of the gradient. */
 static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
-    const GExpr *turned = gx2(g, G_LT, a, b), *high = gx_select(g, turned, b, a),
-                *low = gx_select(g, turned, a, b);
+    const GExpr *turned = gx2(g, G_LT, a, b);
+    const GExpr *high = gx_select(g, turned, b, a);
+    const GExpr *low = gx_select(g, turned, a, b);
     return gx2(g, G_ADD, high, gx1(g, G_SOFTPLUS, gx2(g, G_SUB, low, high)));
 }
 
@@ -373,21 +377,24 @@ const GExpr *log_stopped(Graph *g, const GExpr *e) {
 
 /* Returns a shift that is not infinite, so that a term of -inf, lowered by it, is 0 and not NaN. */
 static const GExpr *bounded(Graph *g, const GExpr *shift) {
-    return gx2(g, G_MAX, shift, real(g, lowest));
+    return gx2(g, G_MAX, shift, gx_real(g, lowest));
 }
 
 /* Lowers the exponent. If the scale may be 0, the exponent may be larger than all that count. It is
  * then kept from overflowing, so that 0 times it is 0. */
 static const GExpr *lowered(Graph *g, const LogForm *f, const GExpr *by) {
     const GExpr *exponent = gx2(g, G_SUB, shift_of(g, f), by);
-    if (f->scale && !f->positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
+    if (f->scale && !f->positive) {
+        exponent = gx2(g, G_MIN, exponent, gx_real(g, highest_exponent));
+    }
     return gx2(g, G_MUL, scale_of(g, f), gx1(g, G_EXP, exponent));
 }
 
 /* The shift of a term that counts. */
 static const GExpr *counting_shift(Graph *g, const LogForm *f) {
     if (!f->scale || f->positive) return shift_of(g, f);
-    return gx_select(g, gx2(g, G_NE, f->scale, real(g, 0)), shift_of(g, f), real(g, -INFINITY));
+    return gx_select(g, gx2(g, G_NE, f->scale, gx_real(g, 0)), shift_of(g, f),
+                     gx_real(g, -INFINITY));
 }
 
 const GExpr *log_settled(Graph *g, const GExpr *e) {
@@ -432,7 +439,7 @@ static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerm
         collect(l, v->args[1], v->op == G_SUB ? !negative : negative, most, terms);
     } else if (v->op == G_EXPM1 && has_room) {
         add_signed(terms, gx1(l->g, G_EXP, v->args[0]), negative);
-        add_signed(terms, real(l->g, 1), !negative);
+        add_signed(terms, gx_real(l->g, 1), !negative);
     } else if (v->op == G_NEG) {
         collect(l, v->args[0], !negative, most, terms);
     } else {
@@ -440,7 +447,7 @@ static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerm
     }
 }
 
-static void drop(SignedTerms *terms, int i) {
+static void drop_term(SignedTerms *terms, int i) {
     terms->count--;
     terms->items[i] = terms->items[terms->count];
     terms->negative[i] = terms->negative[terms->count];
@@ -455,8 +462,8 @@ static void cancel(Logs *l, SignedTerms *terms) {
             if (terms->negative[k] || !log_take_out(l, terms->items[k], terms->items[i], &rest))
                 continue;
             if (rest) terms->items[k] = rest;
-            drop(terms, i);
-            if (!rest) drop(terms, k < terms->count ? k : i);
+            drop_term(terms, i);
+            if (!rest) drop_term(terms, k < terms->count ? k : i);
             return cancel(l, terms);
         }
     }
@@ -473,10 +480,12 @@ static SignedTerms signed_terms(Logs *l, const GExpr *e) {
  * are close. */
 static LogForm difference(Graph *g, const GExpr *a, const GExpr *b) {
     const GExpr *turned = gx2(g, G_LT, a, b);
-    const GExpr *high = gx_select(g, turned, b, a), *low = gx_select(g, turned, a, b);
-    const GExpr *shift = bounded(g, high), *is_nothing = gx2(g, G_EQ, high, real(g, -INFINITY));
+    const GExpr *high = gx_select(g, turned, b, a);
+    const GExpr *low = gx_select(g, turned, a, b);
+    const GExpr *shift = bounded(g, high);
+    const GExpr *is_nothing = gx2(g, G_EQ, high, gx_real(g, -INFINITY));
     const GExpr *size = gx1(g, G_NEG, gx1(g, G_EXPM1, gx2(g, G_SUB, low, shift)));
-    size = gx_select(g, is_nothing, real(g, 0), size);
+    size = gx_select(g, is_nothing, gx_real(g, 0), size);
     return (LogForm){shift, gx_select(g, turned, gx1(g, G_NEG, size), size), false};
 }
 
@@ -493,8 +502,10 @@ static LogForm sum_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     const SignedTerms terms = signed_terms(l, e);
     LogForm forms[MOST_TERMS] = {{NULL, NULL, false}};
-    if (terms.count == 0) return plain(l, real(g, 0));
-    bool units = true, alike = true, positive = true;
+    if (terms.count == 0) return plain(l, gx_real(g, 0));
+    bool units = true;
+    bool alike = true;
+    bool positive = true;
     for (int i = 0; i < terms.count; i++) {
         forms[i] = form_at(l, terms.items[i], way);
         units = units && is_unit(&forms[i]);
@@ -524,8 +535,8 @@ static LogForm sum_form(Logs *l, const GExpr *e, int way) {
 
 /* ---- one of two ------------------------------------------------------------------------------ */
 
-static LogForm chosen(Graph *g, const GExpr *condition, const LogForm *a, const LogForm *b,
-                      bool positive) {
+static LogForm chosen_form(Graph *g, const GExpr *condition, const LogForm *a, const LogForm *b,
+                           bool positive) {
     const GExpr *scale =
         a->scale || b->scale ? gx_select(g, condition, scale_of(g, a), scale_of(g, b)) : NULL;
     return (LogForm){gx_select(g, condition, shift_of(g, a), shift_of(g, b)), scale, positive};
@@ -535,18 +546,23 @@ static LogForm chosen(Graph *g, const GExpr *condition, const LogForm *a, const 
  * too small to be seen from the other. */
 static LogForm extreme_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
-    LogForm a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
+    LogForm a = form_at(l, e->args[0], way);
+    LogForm b = form_at(l, e->args[1], way);
     if (is_unit(&a) && is_unit(&b))
         return (LogForm){gx2(g, e->op, shift_of(g, &a), shift_of(g, &b)), NULL, true};
     const GExpr *by = bounded(g, gx2(g, G_MAX, shift_of(g, &a), shift_of(g, &b)));
-    const GExpr *left = lowered(g, &a, by), *right = lowered(g, &b, by), *zero = real(g, 0);
+    const GExpr *left = lowered(g, &a, by);
+    const GExpr *right = lowered(g, &b, by);
+    const GExpr *zero = gx_real(g, 0);
     bool is_max = e->op == G_MAX;
     const GExpr *less = is_max ? gx2(g, G_LT, left, right) : gx2(g, G_LT, right, left);
     /* A number that underflows is still positive. */
-    const GExpr *low = scale_of(g, is_max ? &a : &b), *high = scale_of(g, is_max ? &b : &a);
+    const GExpr *low = scale_of(g, is_max ? &a : &b);
+    const GExpr *high = scale_of(g, is_max ? &b : &a);
     const GExpr *signs = gx2(g, G_AND, gx2(g, G_LE, low, zero), gx2(g, G_LT, zero, high));
     const GExpr *second = gx2(g, G_OR, less, signs);
-    return chosen(g, second, &b, &a, is_max ? a.positive || b.positive : a.positive && b.positive);
+    return chosen_form(g, second, &b, &a,
+                       is_max ? a.positive || b.positive : a.positive && b.positive);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
@@ -584,12 +600,14 @@ static LogForm sum_node_form(Logs *l, const GExpr *load, int way) {
     largest.reducer = GR_MAX;
     largest.value = shift_of(g, &f);
     largest.guard =
-        f.positive ? spec.guard : gx_and(g, spec.guard, gx2(g, G_NE, f.scale, real(g, 0)));
+        f.positive ? spec.guard : gx_and(g, spec.guard, gx2(g, G_NE, f.scale, gx_real(g, 0)));
     GNode *shift = graph_stop(g, graph_compute(g, &largest), spec.span);
     /* A term of weight 0 may be larger than all terms that count. */
     const GExpr *exponent =
         gx2(g, G_SUB, largest.value, bounded(g, gx_load(g, shift, spec.out_rank, spec.out, NULL)));
-    if (!f.positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
+    if (!f.positive) {
+        exponent = gx2(g, G_MIN, exponent, gx_real(g, highest_exponent));
+    }
     spec.value = gx2(g, G_MUL, f.scale, gx1(g, G_EXP, exponent));
     const GExpr *scale = node_at(g, &spec, load, false);
     note_made(l, scale->tensor, f.positive);
@@ -664,12 +682,14 @@ static LogForm sigmoid_form(Logs *l, const GExpr *e, int way) {
 }
 
 static LogForm product_form(Logs *l, const GExpr *e, int way) {
-    const LogForm a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
+    const LogForm a = form_at(l, e->args[0], way);
+    const LogForm b = form_at(l, e->args[1], way);
     return product(l->g, &a, &b);
 }
 
 static LogForm quotient_form(Logs *l, const GExpr *e, int way) {
-    const LogForm a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
+    const LogForm a = form_at(l, e->args[0], way);
+    const LogForm b = form_at(l, e->args[1], way);
     return is_real(e->args[0], 1) ? inverse(l->g, &b) : quotient(l->g, &a, &b);
 }
 
@@ -684,8 +704,9 @@ static LogForm power_form(Logs *l, const GExpr *e, int way) {
 }
 
 static LogForm choice_form(Logs *l, const GExpr *e, int way) {
-    const LogForm a = form_at(l, e->args[1], way), b = form_at(l, e->args[2], way);
-    return chosen(l->g, e->args[0], &a, &b, a.positive && b.positive);
+    const LogForm a = form_at(l, e->args[1], way);
+    const LogForm b = form_at(l, e->args[2], way);
+    return chosen_form(l->g, e->args[0], &a, &b, a.positive && b.positive);
 }
 
 static LogForm form_of(Logs *l, const GExpr *e, int way) {
@@ -697,7 +718,7 @@ static LogForm form_of(Logs *l, const GExpr *e, int way) {
         [G_SELECT] = choice_form};
     if (is_half_in_reach(l, e, way)) return plain(l, e);
     if (rules[e->op]) return rules[e->op](l, e, way);
-    return is_stopped(e) ? stopped_form(l, e, way) : node_form(l, e, way);
+    return is_stop_read(e) ? stopped_form(l, e, way) : node_form(l, e, way);
 }
 
 /* Gives the form of a part without an exponential. A large part becomes an array of its own,
@@ -737,7 +758,7 @@ const GExpr *log_of_form(Logs *l, const LogForm *f) {
  * small. The arm that is not taken is kept finite. */
 const GExpr *log_one_minus_exp(Graph *g, const GExpr *u) {
     static const double half = -0.69314718055994531;
-    const GExpr *is_near = gx2(g, G_LT, real(g, half), u);
+    const GExpr *is_near = gx2(g, G_LT, gx_real(g, half), u);
     const GExpr *near = gx1(g, G_LOG, gx1(g, G_NEG, gx1(g, G_EXPM1, u)));
     const GExpr *far = gx1(g, G_LOG1P, gx1(g, G_NEG, gx1(g, G_EXP, u)));
     return gx_select(g, is_near, near, far);
@@ -751,23 +772,29 @@ static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
     const SignedTerms terms = signed_terms(l, e);
     if (terms.count != 2 || terms.negative[0] == terms.negative[1]) return NULL;
     const int less = terms.negative[0] ? 0 : 1;
-    const LogForm a = log_form(l, terms.items[1 - less]), b = log_form(l, terms.items[less]);
+    const LogForm a = log_form(l, terms.items[1 - less]);
+    const LogForm b = log_form(l, terms.items[less]);
     if (!is_unit(&a) || !is_unit(&b)) return NULL;
     const GExpr *rest = log_one_minus_exp(g, gx2(g, G_SUB, shift_of(g, &b), shift_of(g, &a)));
     return a.shift ? gx2(g, G_ADD, a.shift, rest) : rest;
+}
+
+/* The side of a product or quotient whose other side holds no exponential; -1: there is none. */
+static int side_with_exps(Logs *l, const GExpr *v) {
+    if (v->op != G_MUL && v->op != G_DIV) return -1;
+    if (!logs_hold_exp(l, v->args[1])) return 0;
+    return v->op == G_MUL && !logs_hold_exp(l, v->args[0]) ? 1 : -1;
 }
 
 /* Takes factors without exponentials off a product or quotient: core * over / under. Returns the
  * core. */
 static const GExpr *peel(Logs *l, const GExpr *e, const GExpr **over, const GExpr **under) {
     const GExpr *v = log_value_behind(l, e);
-    bool is_product = v->op == G_MUL, is_quotient = v->op == G_DIV;
-    for (int side = 0; (is_product || is_quotient) && side < 2; side++) {
+    for (int side; (side = side_with_exps(l, v)) >= 0;) {
         const GExpr *factor = v->args[1 - side];
-        if (logs_hold_exp(l, factor) || (is_quotient && side == 1)) continue;
-        const GExpr **to = is_quotient ? under : over;
+        const GExpr **to = v->op == G_DIV ? under : over;
         *to = *to ? gx2(l->g, G_MUL, *to, factor) : factor;
-        return peel(l, v->args[side], over, under);
+        v = log_value_behind(l, v->args[side]);
     }
     return v;
 }
@@ -784,11 +811,14 @@ static const GExpr *add_log(Graph *g, const GExpr *log, const GExpr *factor) {
 
 /* Plain factors on either side of n / (n + r) are a log of their own. */
 static const GExpr *log_of_quotient(Logs *l, const GExpr *a, const GExpr *b) {
-    const GExpr *share = log_of_share(l, a, b), *inverse = share ? NULL : log_of_share(l, b, a);
+    const GExpr *share = log_of_share(l, a, b);
+    const GExpr *inverse = share ? NULL : log_of_share(l, b, a);
     if (share) return share;
     if (inverse) return gx1(l->g, G_NEG, inverse);
-    const GExpr *over = NULL, *under = NULL;
-    const GExpr *n = peel(l, a, &over, &under), *d = peel(l, b, &under, &over);
+    const GExpr *over = NULL;
+    const GExpr *under = NULL;
+    const GExpr *n = peel(l, a, &over, &under);
+    const GExpr *d = peel(l, b, &under, &over);
     if (!over && !under) return NULL;
     share = log_of_share(l, n, d);
     return share ? add_log(l->g, share, factor_of(l->g, over, under)) : NULL;
@@ -796,7 +826,10 @@ static const GExpr *log_of_quotient(Logs *l, const GExpr *a, const GExpr *b) {
 
 static const GExpr *new_log_of(Logs *l, const GExpr *e, bool *split) {
     Graph *g = l->g;
-    const GExpr *v = log_value_behind(l, e), *over = NULL, *under = NULL, *whole = v;
+    const GExpr *v = log_value_behind(l, e);
+    const GExpr *over = NULL;
+    const GExpr *under = NULL;
+    const GExpr *whole = v;
     if (!logs_hold_exp(l, v)) return gx1(g, G_LOG, e);
     if (v->op == G_SELECT)
         return gx_select(g, v->args[0], log_of(l, v->args[1], split), log_of(l, v->args[2], split));
@@ -838,7 +871,8 @@ const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
 const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b) {
     Graph *g = l->g;
     LogForm n = logs_hold_bare_exp(l, a) || reach_of(l, b).exp > 0 ? log_form(l, a) : plain(l, a);
-    LogForm d = log_form(l, b), q = quotient(g, &n, &d);
+    LogForm d = log_form(l, b);
+    LogForm q = quotient(g, &n, &d);
     const GExpr *e = gx1(g, G_EXP, shift_of(g, &q));
     return q.scale ? gx2(g, G_MUL, q.scale, e) : e;
 }

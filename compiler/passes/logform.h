@@ -8,16 +8,24 @@
 #include "compiler/graph/graph.h"
 #include "compiler/graph/visit.h"
 
+#include <math.h>
+
 /* The most reductions between a formula and an exponential for which the formula is taken apart. A
  * softmax is an exponential of bounded size, and that of a network's attention is not worth taking
  * a loss apart. */
-enum { REACH_OF_EXP = 4, REACH_OF_SOFTMAX = 2 };
+enum {
+    REACH_OF_EXP = 4,
+    REACH_OF_SOFTMAX = 2,
+};
 /* The most reads at another place, such as a[(i + 1) mod N], between them. Each opens its formula
  * again: a chain of formulas that read their neighbours has as many places as links. */
 enum { MOST_MOVES = 2 };
 /* The way in which a form was reached, as a number: the reductions that were opened on the way, and
  * PER_MOVE for each move. */
-enum { PER_MOVE = REACH_OF_EXP + 2, WAYS = (MOST_MOVES + 1) * PER_MOVE };
+enum {
+    PER_MOVE = REACH_OF_EXP + 2,
+    WAYS = (MOST_MOVES + 1) * PER_MOVE,
+};
 
 /* Products, choices and clamps around a probability whose complement is looked for. */
 enum { MOST_NESTED = 12 };
@@ -96,7 +104,9 @@ bool log_ratio_may_be(const Graph *g);
 /* exp(exponent - total), the total being a read of a log-sum-exp, or one with a choice for empty
  * rows around it. */
 typedef struct Softmax {
-    const GExpr *exponent, *total, *lse;
+    const GExpr *exponent;
+    const GExpr *total;
+    const GExpr *lse;
 } Softmax;
 bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found);
 
@@ -122,5 +132,9 @@ const GExpr *log_place_of_term(Logs *l, const GExpr *load, const GExpr *term);
 /* Returns the value behind a read of an elementwise node. For any other expression, returns that
  * expression. */
 const GExpr *log_value_behind(Logs *l, const GExpr *e);
+/* True of the constant that is no number. */
+static inline bool log_is_nan(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_REAL && isnan(e->real);
+}
 
 #endif

@@ -25,15 +25,12 @@ static bool is_sum(const GExpr *e) {
            e->tensor->reducer == GR_SUM && !e->tensor->streamed;
 }
 
-static bool is_nan(const GExpr *e) {
-    return e->op == G_CONST && e->type == GT_REAL && isnan(e->real);
-}
-
 /* The value behind reads and behind a guard, which puts NaN in place of a dividend or a divisor
  * that vanishes (lower/vanish.c). */
 static const GExpr *unguarded(Logs *l, const GExpr *e) {
-    const GExpr *v = log_value_behind(l, e), *chosen = v->op == G_ROOT ? v->args[1] : v;
-    if (chosen->op != G_SELECT || !is_nan(chosen->args[1])) return v;
+    const GExpr *v = log_value_behind(l, e);
+    const GExpr *chosen = v->op == G_ROOT ? v->args[1] : v;
+    if (chosen->op != G_SELECT || !log_is_nan(chosen->args[1])) return v;
     return log_value_behind(l, chosen->args[2]);
 }
 
@@ -98,7 +95,7 @@ static bool take_factors(Factors *f, const Factors *of) {
     return true;
 }
 
-static const GExpr *product_of(Graph *g, const Factors *f) {
+static const GExpr *product_of_all(Graph *g, const Factors *f) {
     const GExpr *product = NULL;
     for (int i = 0; i < f->count; i++)
         product = product ? gx2(g, G_MUL, product, f->items[i]) : f->items[i];
@@ -162,20 +159,22 @@ static const GExpr *weight_of(Logs *l, const ComputeSpec *sum, const GExpr *coun
 }
 
 static bool is_weighted_mean(Logs *l, Mean *m) {
-    Factors all = {.count = 0}, weights = {.count = 0};
+    Factors all = {.count = 0};
+    Factors weights = {.count = 0};
     const GExpr *weight = weight_of(l, m->sum, m->count);
     if (!weight || !add_factors(l, m->sum->value, &all) || !add_factors(l, weight, &weights))
         return false;
     if (!take_factors(&all, &weights)) return false;
     m->weight = weight;
-    m->entry = product_of(l->g, &all);
+    m->entry = product_of_all(l->g, &all);
     return all.count > 0;
 }
 
 bool mean_of(Logs *l, const GExpr *quotient, Mean *m) {
     Graph *g = l->g;
     if (quotient->op != G_DIV || quotient->type != GT_REAL) return false;
-    const GExpr *load = unguarded(l, quotient->args[0]), *count = quotient->args[1];
+    const GExpr *load = unguarded(l, quotient->args[0]);
+    const GExpr *count = quotient->args[1];
     if (!is_sum(load)) return false;
     *m = (Mean){.load = load, .sum = logs_opened(l, load->tensor)};
     m->entry = m->sum->value;
@@ -206,7 +205,8 @@ static const GExpr *away_from(Graph *g, const ComputeSpec *sum, const GExpr *ent
 
 /* A mean over the same terms as that of the products, at the indices of their sum. */
 typedef struct Side {
-    const GExpr *mean, *entry;
+    const GExpr *mean;
+    const GExpr *entry;
     Factors factors;
 } Side;
 
@@ -244,7 +244,8 @@ const GExpr *mean_of_products_apart(Logs *l, const GExpr *a, const GExpr *b) {
     Mean products;
     Side sides[2];
     Factors factors = {.count = 0};
-    const GExpr *means = log_value_behind(l, b), *quotient = log_value_behind(l, a);
+    const GExpr *means = log_value_behind(l, b);
+    const GExpr *quotient = log_value_behind(l, a);
     if (means->op != G_MUL || !mean_of(l, quotient, &products)) return NULL;
     if (!add_factors(l, products.entry, &factors)) return NULL;
     for (int i = 0; i < 2; i++)
@@ -253,12 +254,14 @@ const GExpr *mean_of_products_apart(Logs *l, const GExpr *a, const GExpr *b) {
             return NULL;
     if (factors.count) return NULL;
     ComputeSpec sum = *products.sum;
-    const GExpr *x = away_from(g, &sum, sides[0].entry, sides[0].mean),
-                *y = away_from(g, &sum, sides[1].entry, sides[1].mean), *product = NULL;
+    const GExpr *x = away_from(g, &sum, sides[0].entry, sides[0].mean);
+    const GExpr *y = away_from(g, &sum, sides[1].entry, sides[1].mean);
+    const GExpr *product = NULL;
     product = gx2(g, G_MUL, x, y);
     sum.name = NULL;
     sum.value = products.weight ? gx2(g, G_MUL, products.weight, product) : product;
-    const GExpr *load = products.load, *count = quotient->args[1];
+    const GExpr *load = products.load;
+    const GExpr *count = quotient->args[1];
     const GExpr *apart = gx_load(g, graph_compute(g, &sum), load->tensor->rank, load->args, NULL);
     return gx2(g, G_DIV, products.weight ? unless_vanished(g, apart, count) : apart, count);
 }

@@ -75,14 +75,10 @@ static bool add_factor(const GExpr **factors, int *count, const GExpr *e) {
     return true;
 }
 
-static bool is_nan(const GExpr *e) {
-    return e->op == G_CONST && e->type == GT_REAL && isnan(e->real);
-}
-
 /* False: there are more than fit. */
 static bool factors_of(Logs *l, const GExpr *read, bool divides, Factors *f) {
     const GExpr *e = log_value_behind(l, read);
-    if (divides && e->op == G_SELECT && is_nan(e->args[1])) {
+    if (divides && e->op == G_SELECT && log_is_nan(e->args[1])) {
         f->is_guarded = true;
         return factors_of(l, e->args[2], divides, f);
     }

@@ -66,7 +66,8 @@ static bool is_number(const GExpr *e, double value) {
 
 /* Returns what the sum or difference is 1 minus, or NULL. *turned: it is that minus 1. */
 static const GExpr *less_than_one(Graph *g, const GExpr *e, bool *turned) {
-    const GExpr *a = e->args[0], *b = e->args[1];
+    const GExpr *a = e->args[0];
+    const GExpr *b = e->args[1];
     *turned = false;
     if (e->op == G_SUB && is_number(a, 1)) return b;
     if (e->op == G_ADD && is_number(a, 1)) return gx1(g, G_NEG, b);
@@ -80,8 +81,9 @@ static const GExpr *products_apart(const Stabilise *s, const GExpr *e) {
     if (e->op == G_SUB) return mean_of_products_apart(s->logs, e->args[0], e->args[1]);
     for (int side = 0; side < 2; side++) {
         if (e->args[side]->op != G_NEG) continue;
-        const GExpr *a = e->args[1 - side], *b = e->args[side]->args[0],
-                    *apart = mean_of_products_apart(s->logs, a, b);
+        const GExpr *a = e->args[1 - side];
+        const GExpr *b = e->args[side]->args[0];
+        const GExpr *apart = mean_of_products_apart(s->logs, a, b);
         if (apart) return apart;
     }
     return NULL;
@@ -111,7 +113,8 @@ static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
  * tanh(x) is that of (1 - e) / (1 + e). */
 static const GExpr *log_of_function(Graph *g, const GExpr *v) {
     enum { IS_EXP = -17 /* at most this, softplus(x) equals exp(x) in float32 */ };
-    const GExpr *x = v->args[0], *low = gx_real(g, IS_EXP);
+    const GExpr *x = v->args[0];
+    const GExpr *low = gx_real(g, IS_EXP);
     if (v->op == G_SOFTPLUS) {
         return gx_select(g, gx2(g, G_LT, x, low), x,
                          gx1(g, G_LOG, gx1(g, G_SOFTPLUS, gx2(g, G_MAX, x, low))));
@@ -123,7 +126,8 @@ static const GExpr *log_of_function(Graph *g, const GExpr *v) {
 static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
     Logs *l = s->logs;
     bool split = false;
-    const GExpr *v = e->args[0], *complement = complement_of(l, gx1(g, G_NEG, v));
+    const GExpr *v = e->args[0];
+    const GExpr *complement = complement_of(l, gx1(g, G_NEG, v));
     if (complement) {
         note(g, s,
              "the log of 1 less a value close to 1 is computed from what the value is made of");
@@ -138,7 +142,8 @@ static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
 
 /* What the value is 1 more than; NULL. */
 static const GExpr *more_than_one(Graph *g, const GExpr *v) {
-    const GExpr *a = v->args[0], *b = v->args[1];
+    const GExpr *a = v->args[0];
+    const GExpr *b = v->args[1];
     if (v->op == G_ADD && is_number(a, 1)) return b;
     if (v->op == G_ADD && is_number(b, 1)) return a;
     return v->op == G_SUB && is_number(a, 1) ? gx1(g, G_NEG, b) : NULL;

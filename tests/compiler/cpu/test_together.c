@@ -72,7 +72,7 @@ static GNode *finish_form(Test *t, Form *f, const char *name, const GExpr *value
 static const GExpr *minus(Test *t, const GExpr *a, const GExpr *b) {
     return gx2(t->g, G_SUB, a, b);
 }
-static const GExpr *times(Test *t, const GExpr *a, const GExpr *b) {
+static const GExpr *multiplied(Test *t, const GExpr *a, const GExpr *b) {
     return gx2(t->g, G_MUL, a, b);
 }
 
@@ -82,14 +82,15 @@ static void moments(Test *t) {
     Form f = form(t, GR_SUM, t->x);
     GNode *sum = finish_form(t, &f, "sum", f.x);
     f = form(t, GR_SUM, t->x);
-    finish_form(t, &f, "squares", times(t, f.x, f.x));
+    finish_form(t, &f, "squares", multiplied(t, f.x, f.x));
     f = form(t, GR_MAX, t->x);
     GNode *most = finish_form(t, &f, "maximum", f.x);
     f = map_form(t);
-    GNode *mean = finish_form(t, &f, "mean", times(t, read_of(t, &f, sum), gx_real(t->g, 1.0 / K)));
+    GNode *mean =
+        finish_form(t, &f, "mean", multiplied(t, read_of(t, &f, sum), gx_real(t->g, 1.0 / K)));
     f = form(t, GR_SUM, t->x);
     const GExpr *away = minus(t, f.x, read_of(t, &f, mean));
-    finish_form(t, &f, "about the mean", times(t, away, away));
+    finish_form(t, &f, "about the mean", multiplied(t, away, away));
     f = form(t, GR_SUM, t->x);
     f.spec.guard = gx2(t->g, G_LT, read_of(t, &f, mean), f.x);
     finish_form(t, &f, "above the mean", f.x);
