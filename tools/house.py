@@ -18,9 +18,11 @@ columns:
     comment     percent of the characters that stand in comments
 
 --names BUILD reads the object files of a build with nm, and prints how many functions that are seen
-outside their file begin with no word that tells which file to open (PREFIXES), and how many files
-of two folders have one name; the exit status is 1 where there is one of either.
---list long, dispatch, wide, headless, walkers or names prints the places behind a number."""
+outside their file begin with no word that tells which file to open (PREFIXES), how many files of
+two folders have one name, and how many names are static functions of three files or more without
+meaning one thing in all of them (SHARED_NAMES); the exit status is 1 where there is one of any.
+--list long, dispatch, wide, headless, walkers or names prints the places behind a number; names
+also has long functions and walkers for which LONG and WALKERS give no reason."""
 import argparse
 import glob
 import os
@@ -56,6 +58,107 @@ PREFIXES = {
     "compiler/sheet": "couplet draw sheet",
     "runtime/opencl": "opencl",
 }
+# The names that static functions of three files or more may have, since they mean one thing in all:
+# what their heads look like (`type (parameters)`), and that meaning.
+SORTS = r"int \(const void \*\w+, const void \*\w+\)"
+HOOK = r"const GExpr \*\(void \*context, Graph \*g, const GExpr \*e\)"
+READER = r"CoupletTable \*\w+"
+SHARED_NAMES = {
+    "add_fields": (rf"bool \(.*{READER}.*\)", "a reader adds its fields to the table"),
+    "by_name": (SORTS, "the order of names, for qsort"),
+    "by_path": (SORTS, "the order of paths, for qsort"),
+    "by_place": (SORTS, "the order of places in a file or an array, for qsort"),
+    "by_value": (SORTS, "the order of numbers, for qsort"),
+    "close_table": (rf"void \({READER}\)", "a reader's `close`"),
+    "column": (rf"bool \(const {READER}, int field, int32_t \*out, .*\)", "a reader's `column`"),
+    "extent_of": (r"int64_t \(const Expr \*dim\)", "the extent that a test gives a dimension"),
+    "fail": (r"bool \(.*\)", "leaves the sentence where the caller reports it; false"),
+    "find": (r"const double \*\(void \*context, const GNode \*\w+\)",
+             "the values of an input, for the reference evaluator"),
+    "fuzz_one": (r"void \(const char \*name, const uint8_t \*data, size_t size\)",
+                 "what a fuzz target does with one input"),
+    "key_of": (r"uint64_t \(const \w+ \*\w+(?:, const \w+ \*\w+)?\)",
+               "the key that a packed copy of the rows is found by"),
+    "largest": (r"double \(const .*\)", "the largest magnitude"),
+    "load": (rf"bool \({READER}, char \*error, size_t error_bytes\)", "a reader's `load`"),
+    "make_folder": (r"int \(void \*\*state\)", "the folder that the tests of a file write in"),
+    "make_input": (r"void \*?\(.*\)", "the values that a test gives one input"),
+    "make_inputs": (r"void (?:\*\*)?\(.*\)", "the values that a test gives all inputs"),
+    "mix": (r"uint64_t \(uint64_t \w+, uint64_t \w+\)", "a hash that goes on with a word"),
+    "mul": (r"const GExpr \*\(\w+ \*\w+, const GExpr \*a, const GExpr \*b\)", "a * b"),
+    "name_row": (rf"void \(const {READER}, int64_t row, char \*out, size_t bytes\)",
+                 "a reader's `name_row`"),
+    "narrow": (r"void \*{1,2}\(.*\)", "the values of inputs in the types that kernels read"),
+    "now": (r"GNode \*\(.*GNode \*node\)", "the node that stands for a node of before"),
+    "open_table": (r"bool \(const CoupletRequest \*request, CoupletTable \*out, .*\)",
+                   "a reader's `open`"),
+    "orientation_of": (r"int \(const \w+ .*\)|int \(Decoding \*d\)",
+                       "how a picture is turned, as EXIF counts"),
+    "out_of_memory": (r"(?:bool|void|_Noreturn void) \(.*\)",
+                      "says that memory is out, where the caller reports it"),
+    "pick": (r"int \(.*int count\)", "one of `count`, drawn"),
+    "read_header": (r"bool \(.*\)", "reads what stands ahead of the data of a file"),
+    "read_row": (rf"bool \(const {READER}, int64_t row, void \*const \*fields, .*\)",
+                 "a reader's `read`"),
+    "read_settings": (r"\w+ \(\w+ \*\w+, const CoupletRequest \*request.*\)",
+                      "a reader takes its settings"),
+    "redirect": (HOOK, "a read of a node of before becomes one of the node that stands for it"),
+    "renew": (r"GNode \*\(.*\)", "a pass makes a node anew"),
+    "sample": (r"double \(.*int64_t i\)", "entry i of what a test gives an input"),
+    "shape_text": (r"const char \*\(.*\)", "a shape as a message or a page shows it"),
+    "visit_difference": (HOOK, "what a pass makes of a - b"),
+}
+MOST_FILES_OF_A_NAME = 2
+# Functions that may be longer than MOST_LINES without being a dispatch, and why.
+LONG = {
+    "habit_of_syntax": "the rules of habits in their order: the first that fits answers",
+    "fill_parts": "a case for each kind of data, which assigns what a project of it is made of",
+}
+# Why a function may call itself over the arguments of an expression of a graph.
+IS_THE_WALK = "it is the walk that the others use"
+MEMO = "it keeps what it has met, in a map or by the id of the expression"
+BUDGET = "it stops when what is left of a budget, or of room for what it finds, is used up"
+DEPTH = "it stops at a named depth"
+SMALL = "its callers ask expr_is_small_tree first, or the range of a whole number, which does"
+CHAIN = "it goes along the choices, signs or factors of one formula, which are few and not shared"
+WALKERS = {
+    "compiler/cpu/emit_expression.c may_fault": MEMO,
+    "compiler/cpu/emit_scalars.c narrowed": SMALL,
+    "compiler/graph/affine.c find_addends": SMALL,
+    "compiler/graph/sample_shards.c addends_of": BUDGET,
+    "compiler/graph/sample_shards.c rows_below": BUDGET,
+    "compiler/graph/text.c count_uses": MEMO,
+    "compiler/graph/text.c print_shared": MEMO,
+    "compiler/graph/visit.c expr_visit_rest": IS_THE_WALK,
+    "compiler/graph/visit.c expr_visit_sure": IS_THE_WALK,
+    "compiler/graph/visit.c fold_in": IS_THE_WALK,
+    "compiler/graph/visit.c spend": BUDGET,
+    "compiler/lower/rate.c formula_of": BUDGET,
+    "compiler/lower/vanish.c is_kept_above": CHAIN,
+    "compiler/lower/vanish.c is_nonzero": BUDGET,
+    "compiler/lower/vanish.c part_of": BUDGET,
+    "compiler/onnx/expression.c onnx_known": SMALL,
+    "compiler/onnx/onnx_product.c take_factors": BUDGET,
+    "compiler/opencl/write_expression.c may_fault": MEMO,
+    "compiler/passes/bound.c is_unit_value": CHAIN,
+    "compiler/passes/bound.c widen": MEMO,
+    "compiler/passes/centre.c collect": BUDGET,
+    "compiler/passes/complement.c find_entry": DEPTH,
+    "compiler/passes/factors.c take_factor": CHAIN,
+    "compiler/passes/logform.c collect": BUDGET,
+    "compiler/passes/logform.c is_drawn": DEPTH,
+    "compiler/passes/mean.c add_factors": BUDGET,
+    "compiler/passes/ratio.c factors_of": BUDGET,
+    "compiler/passes/share_of_sum.c addends": BUDGET,
+    "compiler/passes/share_of_sum.c log_value_behind": MEMO,
+    "compiler/passes/share_of_sum.c unify": MEMO,
+    "compiler/passes/simplify.c take_apart": BUDGET,
+    "compiler/passes/stabilise.c is_length": MEMO,
+    "compiler/passes/stabilise.c is_of_bare_exps": DEPTH,
+    "compiler/passes/stream/merge.c addends": BUDGET,
+    "compiler/passes/zeros/unscatter.c linear": BUDGET,
+    "compiler/plan/signature.c sign_expr": MEMO,
+}
 MOST_COLUMNS, MOST_LINES = 100, 40
 FOLDERS = ("lang", "compiler", "runtime", "tests")
 TOKEN = re.compile(
@@ -63,6 +166,7 @@ TOKEN = re.compile(
     r"""|(?P<word>[A-Za-z_]\w*)|(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*)"""
     r"""|(?P<sign><<=|>>=|\.\.\.|->|\+\+|--|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|##|[^\s\w])""",
     re.S)
+STATIC = re.compile(r"^static\s+(?!_Static)([^;{}=()]*?)\b(\w+)(\([^;{}]*\))\s*\{", re.M)
 FUNCTION = re.compile(r"^[A-Za-z_][^;{}=]*\b(\w+)\([^;{}]*\)\s*\{", re.M)
 
 
@@ -191,6 +295,40 @@ def files_of_one_name():
     return [" ".join(paths.values()) for paths in folders.values() if len(paths) > 1]
 
 
+def static_names():
+    """`name: path path ..` of each static function's name that stands for several things.
+
+    Two files may share a name by chance. What three and more share has a row in SHARED_NAMES, which
+    all of them must look like."""
+    heads = {}
+    for folder in FOLDERS:
+        for path in sorted(glob.glob(folder + "/**/*.[chly]", recursive=True)):
+            with open(path, encoding="utf-8") as file:
+                for kind, name, given in STATIC.findall(file.read()):
+                    head = re.sub(r"\s+", " ", f"{kind.replace('inline ', '').strip()} {given}")
+                    heads.setdefault(name, {}).setdefault(path, head.replace("* (", "*("))
+    for name, found in sorted(heads.items()):
+        pattern = SHARED_NAMES.get(name, ("", ""))[0]
+        others = [path for path, head in found.items() if not re.fullmatch(pattern, head)]
+        if others and len(found) > MOST_FILES_OF_A_NAME:
+            yield f"{name}: {' '.join(others)}"
+    for name in sorted(SHARED_NAMES):
+        if len(heads.get(name, ())) <= MOST_FILES_OF_A_NAME:
+            yield f"{name}: a row of SHARED_NAMES that no three files need"
+
+
+def unexplained(row):
+    """Long functions and walkers whose reason LONG and WALKERS do not give."""
+    for place in row["long"]:
+        path, name, lines = place.split()
+        if name not in LONG:
+            yield f"{path} {name}: {lines} lines, and LONG says no reason"
+    for place in row["walkers"]:
+        path, name = place.split()
+        if f"{path.split(':')[0]} {name}" not in WALKERS:
+            yield f"{path} {name}: calls itself over arguments, and WALKERS says no reason"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -202,10 +340,7 @@ def main():
     given = parser.parse_args()
     names = list(unprefixed_names(os.path.abspath(given.names))) if given.names else None
     os.chdir(given.folder)
-    shared = files_of_one_name()
-    if given.list == "names":
-        print("\n".join((names or []) + shared))
-        return 1 if names or shared else 0
+    shared, statics = files_of_one_name(), list(static_names())
     rows, together = {}, []
     for folder in FOLDERS:
         paths = sorted(glob.glob(folder + "/**/*.[ch]", recursive=True))
@@ -213,6 +348,10 @@ def main():
         rows[folder] = measure(sources)
         together += sources if folder != "tests" else []
     rows["together"] = measure(together)
+    if given.list == "names":
+        faults = (names or []) + shared + statics + list(unexplained(rows["together"]))
+        print("\n".join(faults))
+        return 1 if faults else 0
     if given.list:
         print("\n".join(rows["together"][given.list]))
     else:
@@ -224,7 +363,8 @@ def main():
         if names is not None:
             print(f"{len(names)} functions seen outside their file tell by no word where they are")
             print(f"{len(shared)} names belong to files of two folders")
-    return 1 if names or (given.names and shared) else 0
+            print(f"{len(statics)} names of static functions mean several things in three files")
+    return 1 if names or (given.names and (shared or statics)) else 0
 
 
 if __name__ == "__main__":
