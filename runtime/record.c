@@ -134,22 +134,12 @@ static json_t *make_fields(const CoupletTable *t) {
     return fields;
 }
 
-/* Returns how many classes each field of classes has: {"label": 10}. A method that is compiled
- * again without its data asks for them. */
-static json_t *make_class_counts(const CoupletTable *t) {
-    json_t *counts = json_object();
-    for (int i = 0; i < t->field_count; i++)
-        if (t->fields[i].classes > 0)
-            json_object_set_new(counts, t->fields[i].name, json_integer(t->fields[i].classes));
-    return counts;
-}
-
 static json_t *make_source(const CoupletProgram *p, const CoupletSource *s, const CoupletTable *t) {
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader,
-                     "path", couplet_json_text(s->path), "place", couplet_json_text(t->path),
-                     "hash", json_hash(t->hash), "settings", make_settings(s), "fields",
-                     make_fields(t), "classes", make_class_counts(t), "rows", (json_int_t)t->held,
-                     "used", (json_int_t)t->count, "selection", make_selection(p, s));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "path",
+                     couplet_json_text(s->path), "place", couplet_json_text(t->path), "hash",
+                     json_hash(t->hash), "settings", make_settings(s), "fields", make_fields(t),
+                     "rows", (json_int_t)t->held, "used", (json_int_t)t->count, "selection",
+                     make_selection(p, s));
 }
 
 static json_t *make_data(const CoupletRecorded *from) {
@@ -179,6 +169,21 @@ static json_t *make_classes(const CoupletRecorded *from) {
         json_object_set_new(classes, p->sources[i].name, fields);
     }
     return classes;
+}
+
+/* Returns how many classes each field of classes has: {"train": {"label": 10}}. A method that is
+ * compiled again without its data asks for them. */
+static json_t *make_class_counts(const CoupletRecorded *from) {
+    json_t *counts = json_object();
+    for (int i = 0; i < from->program->source_count; i++) {
+        const CoupletTable *t = &from->sources->data[i];
+        json_t *fields = json_object();
+        for (int f = 0; f < t->field_count; f++)
+            if (t->fields[f].classes > 0)
+                json_object_set_new(fields, t->fields[f].name, json_integer(t->fields[f].classes));
+        json_object_set_new(counts, from->program->sources[i].name, fields);
+    }
+    return counts;
 }
 
 static json_t *make_options(const CoupletRecorded *from) {
@@ -271,6 +276,7 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
     if (out->json && p->main) json_object_set_new(out->json, "main", couplet_json_text(p->main));
     if (out->json && p->stage_count) json_object_set_new(out->json, "stages", make_stages(p));
     if (out->json) json_object_set_new(out->json, "classes", make_classes(from));
+    if (out->json) json_object_set_new(out->json, "class_counts", make_class_counts(from));
     if (out->json && from->start)
         json_object_set_new(out->json, "start", couplet_json_text(from->start));
     if (!out->json) {
@@ -466,9 +472,9 @@ static bool read_field(const char *text, CoupletField *out) {
 /* Returns how many classes a field of a source had, or 0 where the record does not say. Runs of
  * older versions tell the names of classes alone. */
 static int64_t class_count(const CoupletRecord *record, const char *source, const char *field) {
-    const json_t *data = json_object_get(json_object_get(record->json, "data"), source);
-    const json_t *count = json_object_get(json_object_get(data, "classes"), field);
+    const json_t *counts = json_object_get(json_object_get(record->json, "class_counts"), source);
     const json_t *named = json_object_get(json_object_get(record->json, "classes"), source);
+    const json_t *count = json_object_get(counts, field);
     if (json_is_integer(count)) return json_integer_value(count);
     return (int64_t)json_array_size(json_object_get(named, field));
 }

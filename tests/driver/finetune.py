@@ -147,6 +147,16 @@ with tempfile.TemporaryDirectory() as folder:
             if os.path.exists(f"{folder}/{run}.npy")]
     check(len(made) == 2 and made[0] == made[1], "and gives the same features")
 
+    # the record of an older version, which counts no classes, goes on
+    record = command.settings(f"{folder}/again")
+    counts = record.pop("class_counts")["train"]
+    check(counts == {"label": len(set(bank[1]))}, "the record counts classes", counts)
+    command.write(f"{folder}/again/settings.json", json.dumps(record))
+    done = command.run(couplet, "train", f"{folder}/again.cpl", "--resume", "--out",
+                       f"{folder}/again")
+    check(done.returncode == 0 and "given" not in done.stderr, "and without it goes on",
+          done.stderr)
+
     # batch statistics, draws, an edge ahead of the forward pass, between the steps of training
     data = command.small_data(folder + "/data", train=80, test=40)
     spec = command.write(f"{folder}/net.cpl", CONVOLUTION)
