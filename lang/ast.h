@@ -283,8 +283,9 @@ typedef struct Module {
     bool checked;
 } Module;
 
-/* What a name means. Names of let, param, state, queue and draw refer to the statement, parameters
- * of functions to the Param, indices to the Binder, and built-ins to a row of builtins.def. */
+/* The meaning of a name. Names of let, param, state, queue and draw refer to the statement,
+ * parameters of functions to the Param, indices to the Binder, and built-ins to a row of
+ * builtins.def. */
 typedef enum {
     SYMBOL_POISON,
     SYMBOL_MODULE,

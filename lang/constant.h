@@ -8,8 +8,8 @@
 /* Computes an operator; `b` counts for those with two sides. Truth values are 0 and 1. `div` and
  * `mod` round towards minus infinity. */
 double constant_of_operator(Operator op, double a, double b);
-/* Computes a built-in function of one or two numbers. False if there is none of this name and so
- * many arguments. */
+/* Computes a built-in function of one or two numbers. False if there is none of this name and
+ * number of arguments. */
 bool constant_of_function(const char *name, int count, const double *args, double *out);
 
 #endif

@@ -274,7 +274,7 @@ static int character(const Source *source, int at, int end, int column, int *col
     return length;
 }
 
-/* What is coloured, as rustc does it. */
+/* The parts of a message that are coloured, as rustc does it. */
 typedef enum {
     STYLE_PLACE,
     STYLE_ERROR,

@@ -40,7 +40,8 @@ typedef enum {
     COUPLET_FAULT_INFINITE  /* a result is infinite; the finite check finds this */
 } CoupletFaultKind;
 
-/* What a kernel may write to beside its buffers. There is one worker for each thread. */
+/* The memory of a worker that a kernel may write to beside its buffers. There is one worker for
+ * each thread. */
 typedef struct CoupletWorker {
     void *scratch;  /* plan->scratch_bytes, aligned to 64 bytes and private to the worker */
     int64_t *fault; /* 0, or the CoupletFaultKind that a kernel has met */
@@ -407,9 +408,9 @@ typedef enum {
 #define COUPLET_REPORT "report " /* the prefix of the names of outputs that are reported */
 typedef struct CoupletAction {
     CoupletActionKind kind;
-    /* The number of epochs, or of steps, of the stage: the action is done before the first, and
-     * then after each of so many. An action of `eval` is done behind each of so many; 0: only
-     * before and after the training. */
+    /* The number of epochs, or of steps, of the stage between two times. The action is done before
+     * the first, and then after each of these stretches. An action of `eval` is done behind each
+     * stretch; 0: only before and after the training. */
     int64_t every;
     CoupletPlan *plan;
     /* SWEEP: the number of the source whose fields are inputs, in the plan's batch. */
@@ -501,7 +502,7 @@ typedef struct CoupletOrigin {
 typedef struct CoupletProgram {
     const char *name; /* as in "simclr" */
     const char *spec_path;
-    /* What is compiled, as a path in a run folder: "spec.cpl", a file below spec/, or a folder of
+    /* The compiled text, as a path in a run folder: "spec.cpl", a file below spec/, or a folder of
      * files. */
     const char *main;
     const CoupletSpecFile *files;

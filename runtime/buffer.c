@@ -1,5 +1,5 @@
-/* What can be said of a buffer by its type and shape alone. Readers of files of arrays need that
- * without a plan. */
+/* The properties of a buffer that follow from its type and shape alone. Readers of files of arrays
+ * need them without a plan. */
 #include "runtime/executor.h"
 
 #include <stdio.h>

@@ -36,7 +36,7 @@ typedef struct CoupletCall {
 
 extern const CoupletCall couplet_calls[COUPLET_CALL_COUNT];
 
-/* Returns the elements of a row with so many axes. */
+/* Returns the elements of a row with `axes` axes. */
 int64_t couplet_call_elements(int axes, const CoupletCallSize *size);
 /* Returns the doubles of working memory for a row. */
 int64_t couplet_call_work(const CoupletCallSize *size);

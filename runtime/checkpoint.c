@@ -205,7 +205,7 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* What a file says of its run. */
+/* The facts about its run that a file holds. */
 typedef struct Found {
     int64_t step;
     int64_t steps;

@@ -1,6 +1,6 @@
-/* What all devices share: notes the first fault and puts it into words. Each kind of fault has its
- * sentence and its code. formula_faults.c names the element, if the formulas of the step show
- * it. */
+/* The shared part of all devices: notes the first fault and puts it into words. Each kind of fault
+ * has its sentence and its code. formula_faults.c names the element, if the formulas of the step
+ * show it. */
 #include "runtime/executor.h"
 
 #include <stdarg.h>

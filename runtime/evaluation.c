@@ -480,7 +480,7 @@ bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTabl
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* What an evaluation works on. */
+/* The data and features that an evaluation works on. */
 typedef struct Measured {
     const CoupletEval *eval;
     CoupletFeatures bank;

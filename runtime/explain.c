@@ -243,8 +243,8 @@ static bool find_end(Trace *t, bool infinite, End *end) {
     return false;
 }
 
-/* A NaN that an infinite value made: the finding is the infinite value, and says what comes of it.
- */
+/* Adds the NaN that an infinite value made. The finding is the infinite value, and its sentence
+ * says that the NaN follows from it. */
 static void add_consequence(CoupletFinding *found, const char *place) {
     const bool elsewhere = strcmp(place, found->place) != 0;
     char whole[sizeof found->sentence];

@@ -14,7 +14,7 @@
 /* so many for 4096 ranks */
 enum { COUPLET_MOST_NEIGHBOURS = 12 };
 
-/* What ranks tell each other of themselves at the start. */
+/* The facts that ranks tell each other about themselves at the start. */
 typedef struct CoupletRankName {
     char host[COUPLET_GROUP_HOST_BYTES];
     /* Ranks of one `machine` see each other's process numbers. */

@@ -5,7 +5,7 @@
 
 #include "runtime/group.h"
 
-/* What the environment tells of how this program was started. */
+/* The launch of this program, as the environment describes it. */
 typedef struct CoupletStarted {
     int rank, ranks; /* 0 and 1 if the program was started alone */
     /* The module for the MPI library of the launcher, such as "mpi_openmpi"; NULL: not known. */

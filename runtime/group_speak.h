@@ -1,4 +1,4 @@
-/* What a run of several ranks prints: rank 0 speaks, and the others are silent. The message of a
+/* The output of a run of several ranks: rank 0 prints, and the others are silent. The message of a
  * rank that failed reaches the user through rank 0, or through rank 1 if rank 0 is lost. For
  * processes that are a command line. */
 #ifndef COUPLET_RUNTIME_GROUP_SPEAK_H

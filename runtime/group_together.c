@@ -86,7 +86,7 @@ bool couplet_group_broadcast(CoupletGroup *g, int from, void *array, int64_t byt
 
 /* ---- agreement ------------------------------------------------------------------------------- */
 
-/* What a rank tells another in a round of an agreement. */
+/* The message of a rank to another in a round of an agreement. */
 typedef struct Say {
     int32_t status;
     int32_t rank;

@@ -27,7 +27,7 @@ enum {
 static const double beat_seconds = 0.1, alarm_patience = 0.5, farewell_patience = 2,
                     asleep_seconds = 1, trust_seconds = 1.5;
 
-/* What the thread needs beside the group. */
+/* The state of the watching thread, beside the group. */
 typedef struct Watch {
     CoupletGroup *group;
     double now, looked;  /* `looked` is when processes were last checked */

@@ -16,7 +16,7 @@ typedef struct CoupletMetric {
     const char *text; /* a text to write instead of the value; NULL: none */
 } CoupletMetric;
 
-/* What the rows of a log, up to a step, show of the run. */
+/* The facts about a run that the rows of its log show, up to a step. */
 typedef struct CoupletMetricsSeen {
     /* By subject: true if the log has all its evaluations, at step 0 or, in and after training, at
      * the step. */

@@ -513,7 +513,7 @@ static CoupletStatus embed_samples(CoupletModel *m, const CoupletPlan *plan,
     return COUPLET_ERROR_NUMBERS;
 }
 
-/* True if the method has features, and for so many samples. */
+/* True if the method has features, and for this many samples. */
 static CoupletStatus may_embed(CoupletModel *m, const CoupletPlan *plan, int64_t count) {
     if (!plan)
         return fail_with(m, COUPLET_ERROR_ARGUMENT,

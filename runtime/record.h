@@ -79,11 +79,11 @@ bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecord
 bool couplet_record_field(const CoupletRecord *record, const char *source, int number,
                           CoupletField *out);
 
-/* What may differ between a run and its record. */
+/* The differences between a run and its record that are allowed. */
 typedef struct CoupletLeave {
     const char *change; /* the names of what may differ, such as "tau,epochs"; NULL: nothing may */
     bool only_data;     /* only data is compared, because an evaluation depends on nothing else */
-    /* Is told of each difference that is allowed. */
+    /* Is called for each difference that is allowed. */
     void (*note)(void *context, const char *sentence);
     void *context;
 } CoupletLeave;

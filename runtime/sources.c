@@ -595,7 +595,7 @@ void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inp
     }
 }
 
-/* Returns memory for so many rows of a field. */
+/* Returns memory for `rows` rows of a field. */
 static void *part_memory(CoupletSources *s, const Reading *r, int64_t rows) {
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
     if (shelf->part_rows >= rows) return shelf->part;

@@ -38,10 +38,11 @@ typedef struct CoupletTrainOptions {
     int64_t give_every;
     /* The number of last checkpoints that are kept beside the current one; 0: none. */
     int keep;
-    /* What chooses the best checkpoint, such as "knn" or "error=min"; NULL: nothing. */
+    /* The measure by which the best checkpoint is chosen, such as "knn" or "error=min"; NULL:
+     * none. */
     const char *best;
-    /* The training ends after so many values of `best` (NULL: of the loss) that were no better. 0:
-     * it does not end early. */
+    /* The number of values of `best` (NULL: of the loss) in a row, none of them better, after which
+     * the training ends. 0: it does not end early. */
     int64_t stop_early;
     bool tensorboard; /* event files are written */
     /* For an evaluation: the name of the checkpoint in the folder. NULL: the last one. */

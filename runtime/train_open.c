@@ -419,8 +419,8 @@ bool couplet_trainer_open_all(Trainer *t) {
            couplet_trainer_take_log(t);
 }
 
-/* Sets the states to the method's start, for a run of so many steps. If the run began with a file,
- * they are those that were kept then. */
+/* Sets the states to the method's start, for a run of a given length. If the run began with a file,
+ * the states are those that were kept then. */
 bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
     couplet_session_free(t->session);
     CoupletLoaded loaded;

@@ -130,8 +130,8 @@ bool couplet_trainer_open_schedule(Trainer *t);
 bool couplet_trainer_make_record(Trainer *t);
 /* Opens everything for a run that begins or is resumed. */
 bool couplet_trainer_open_all(Trainer *t);
-/* Sets the states to the method's start, for a run of so many steps. With --start, they are those
- * that were kept then. */
+/* Sets the states to the method's start, for a run of a given length. With --start, the states are
+ * those that were kept then. */
 bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps);
 /* Writes what comes before the first step. */
 bool couplet_trainer_begin(Trainer *t);

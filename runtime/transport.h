@@ -40,7 +40,8 @@ typedef struct CoupletTransport {
     void (*close)(void *link, bool orderly);
 } CoupletTransport;
 
-/* What a program and a module must agree on, like COUPLET_READER_VERSION in data/reader.h. */
+/* The version of the interface that a program and a module must agree on, like
+ * COUPLET_READER_VERSION in data/reader.h. */
 enum {
     COUPLET_TRANSPORT_MEANING = 2,
     COUPLET_TRANSPORT_VERSION = COUPLET_TRANSPORT_MEANING * 100000 +

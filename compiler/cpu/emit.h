@@ -134,9 +134,9 @@ typedef struct Members {
 Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member);
 /* Asks LLVM not to unroll the loop whose branch back this is. */
 void loop_keep_rolled(Frame *f, LLVMValueRef branch);
-/* Asks LLVM for so many vectors in a turn. */
+/* Asks LLVM for a number of vectors in a turn. */
 void loop_take_vectors(Frame *f, LLVMValueRef branch, int vectors);
-/* Asks LLVM for vectors of so many turns. */
+/* Asks LLVM for vectors of a number of turns. */
 void loop_take_lanes(Frame *f, LLVMValueRef branch, int lanes);
 /* Returns the number of turns of an axis: extents[axis], or the table's entry. */
 LLVMValueRef loop_axis_count(Frame *f, const int64_t *extents, int axis);

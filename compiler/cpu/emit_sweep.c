@@ -8,7 +8,7 @@
 enum {
     SUMMED_BLOCKS = 4, /* the blocks of columns whose sums are added to the result together */
     /* The columns whose weighted rows are summed before their sum is added to that of the block.
-     * With so many, a chain of 64 blocks of equal terms stays within 1e-6. */
+     * With this number, a chain of 64 blocks of equal terms stays within 1e-6. */
     LEAF = 32
 };
 

@@ -75,7 +75,8 @@ const char *comment_gist(Arena *arena, const CommentLines *lines) {
     return arena_printf(arena, "%.*s", (int)(end - text), text);
 }
 
-/* Behind the parenthesis that closes the last list; a net has two. */
+/* Returns the place behind the parenthesis that closes the last list of a signature; a net has two
+ * lists. */
 static const char *signature_end(const char *at) {
     const char *end = strchr(at, '(');
     for (int depth = 0; end && *end; end++) {

@@ -1,5 +1,5 @@
-/* What the text of a file says about one of its functions: the comment above the function, and its
- * signature. */
+/* The parts of a file's text that describe one of its functions: the comment above the function,
+ * and its signature. */
 #ifndef COUPLET_DRIVER_COMMENT_H
 #define COUPLET_DRIVER_COMMENT_H
 

@@ -78,7 +78,7 @@ static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64
     return rows;
 }
 
-/* What is needed to find the data of a method. */
+/* The places and the record by which the data of a method is found. */
 typedef struct Seeker {
     CoupletPlaces places;
     CoupletLoading loading; /* how to load rows, for facts that only the rows can tell */

@@ -1,5 +1,5 @@
-/* `couplet check --memory`: the arena of a step as its plan has it, what the loss needs of it,
- * and what became of each array of pairs with the reason. Formulas of the loss are told by their
+/* `couplet check --memory`: the arena of a step as its plan has it, the needs of the loss, and the
+ * decision about each array of pairs with its reason. Formulas of the loss are known by their
  * spans, which survive every pass. */
 #include "compiler/driver/memory_report.h"
 #include "compiler/driver/report.h"

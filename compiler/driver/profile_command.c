@@ -118,7 +118,7 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
 
 /* ---- what ranks wait for --------------------------------------------------------------------- */
 
-/* What is exchanged of the arrays that one source line makes. */
+/* The exchanges of the arrays that one source line makes. */
 typedef struct Waiting {
     const char *source;
     double seconds;

@@ -136,7 +136,7 @@ static int64_t steps_of(const CoupletSession *s) {
     return s->stage_steps ? s->stage_steps : s->total_steps;
 }
 
-/* Returns the rate at a step of a run of so many steps, for a value of the hyper. */
+/* Returns the rate at a step of a run of a given length, for a value of the hyper. */
 static double rate_at(const Finder *f, const CoupletSession *s, double value, int64_t step,
                       int64_t steps) {
     const CoupletProgram *p = s->program;
@@ -179,7 +179,7 @@ static void set_value(void *context, CoupletSession *session, int64_t step) {
     Finder *f = context;
     double value = hyper_at(f, step);
     if (step == 0) find_rate(f, session);
-    /* With so many steps, schedules stay at their beginning. */
+    /* A run of this length keeps schedules at their beginning. */
     session->total_steps = COUPLET_MOST_STEPS;
     if (f->rate) {
         const double now = rate_at(f, session, 1, step, steps_of(session));

@@ -172,7 +172,7 @@ static const char *draw_planes(Arena *arena, const Planes *p, const void *cell) 
     return picture;
 }
 
-/* What is needed while the features of one evaluation are shown. */
+/* The state while the features of one evaluation are shown. */
 typedef struct Told {
     Detail *d;
     const CoupletProgram *program;

@@ -1,4 +1,4 @@
-/* What the page of `couplet report` shows of one run beside its log. */
+/* The part of the page of `couplet report` about one run beside its log. */
 #ifndef COUPLET_DRIVER_REPORT_DETAIL_H
 #define COUPLET_DRIVER_REPORT_DETAIL_H
 

@@ -135,7 +135,8 @@ static bool open_bench(Bench *b, CoupletDevice *device, int steps) {
     size_t kernels = (size_t)b->plan->step_count + 1;
     b->session = couplet_session_new(b->program, device, NULL, 0, b->error, b->error_bytes);
     if (!b->session) return false;
-    b->session->total_steps = 1000; /* with so many steps, schedules are near their beginning */
+    /* In a run of this length, schedules are near their beginning. */
+    b->session->total_steps = 1000;
     b->run = couplet_run_on(device, b->plan);
     b->inputs = calloc((size_t)b->plan->input_count + 1, sizeof *b->inputs);
     b->made_up = calloc((size_t)b->plan->input_count + 1, sizeof *b->made_up);

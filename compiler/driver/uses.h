@@ -9,7 +9,7 @@
 
 #include "lang/ast.h"
 
-/* What was found so far in one check. Must be zero at the start. */
+/* The files found so far in one check. Must be zero at the start. */
 typedef struct FoundFiles {
     ARRAY(struct FoundFile *) items;
 } FoundFiles;

@@ -213,7 +213,7 @@ typedef struct GMix {
     int64_t bytes; /* 0: there is no such array */
 } GMix;
 
-/* What the passes of a graph may do, by the command line and by the budget of memory. */
+/* The limits and choices of passes, from the command line and the budget of memory. */
 typedef struct GraphSettings {
     bool no_stream; /* all products of pairs are stored */
     bool no_fuse;   /* every node has a kernel of its own */
@@ -224,13 +224,15 @@ typedef struct GraphSettings {
      * decides. */
     int64_t stream_bytes;
     bool is_bounded; /* `stored_bytes` holds; if false, the pass has a bound of its own */
-    /* Above 0: arrays are rematerialised until about so many bytes are alive at once. */
+    /* Above 0: the bytes alive at once. Arrays are rematerialised until about this number is
+     * reached. */
     int64_t kept_bytes;
     int64_t chunks; /* above 1: the number of microbatches */
     /* The most bytes that stored products of pairs may take together, where storing is faster. */
     int64_t stored_bytes;
-    /* Above 1: a power of two. Steps over samples can then be cut at so many places, for any number
-     * of ranks, and sums over samples are a tree with so many leaves. */
+    /* Above 1: a power of two, the number of shards. Steps over samples can then be cut at this
+     * many places, for any number of ranks, and sums over samples are a tree with this many
+     * leaves. */
     int64_t shards;
     /* For tests: whatever can be cut at shards is cut, in the smallest tiles, whether that is
      * faster or not. So small formulas try what large ones do. */

@@ -1,5 +1,5 @@
-/* What graph.c, expr.c, constant_fold.c and the text form share: the tables of hash-consing, and
- * constructors that do not fold. */
+/* The shared parts of graph.c, expr.c, constant_fold.c and the text form: the tables of
+ * hash-consing, and constructors that do not fold. */
 #ifndef COUPLET_COMPILER_GRAPH_PRIVATE_H
 #define COUPLET_COMPILER_GRAPH_PRIVATE_H
 

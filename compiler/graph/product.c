@@ -501,7 +501,7 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
     return true;
 }
 
-/* A region of at most so many rows is thin: its blocks of sums are too small for the multiply-add
+/* The rows of a thin region, at most: its blocks of sums are too small for the multiply-add
  * units. */
 enum { MOST_THIN_ROWS = 6 };
 

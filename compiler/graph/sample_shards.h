@@ -12,7 +12,7 @@
 
 enum { MOST_LEAVES = COUPLET_MOST_SHARDS /* the most leaves of a sum over samples (shard_sum) */ };
 
-/* True if the array has a first axis that can be cut into so many shards. */
+/* True if the array has a first axis that can be cut into `shards` shards. */
 bool shard_has_rows(const GNode *node, int64_t shards);
 /* True if the load reads its own shard: while the node's index number `index` is in shard s of its
  * extent, the load reads rows of shard s alone, for each s. */

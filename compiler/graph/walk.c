@@ -69,7 +69,7 @@ int64_t node_reduced_terms(const GNode *n) {
     return terms;
 }
 
-/* The most terms in one chain of float additions. With so many equal terms, the worst case, the
+/* The most terms in one chain of float additions. With this many equal terms, the worst case, the
  * error is at most 1e-6 of the sum of magnitudes. */
 enum { FEW_TERMS = 64 };
 

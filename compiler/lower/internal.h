@@ -146,7 +146,7 @@ typedef struct Trained {
     int count;
 } Trained;
 
-/* What lower_next makes next. */
+/* The kind of graph that lower_next makes next. */
 typedef enum {
     AT_EVALUATIONS,
     AT_PHASE,

@@ -239,7 +239,7 @@ void lower_open_indices(Lower *l, int count, Span span) {
                 MOST_OPEN_INDICES);
 }
 
-/* Up to so many ranks are found by passes over the row. More are selected and sorted by a library
+/* The most ranks that are found by passes over the row. More are selected and sorted by a library
  * call. */
 enum { FEW = 16 };
 

@@ -7,7 +7,7 @@
 #include "compiler/plan/contraction.h"
 
 enum {
-    GROUP = 256, /* the work-items in a group; every GPU with OpenCL 1.2 has so many */
+    GROUP = 256, /* the work-items in a group; every GPU with OpenCL 1.2 allows this many */
     TILE = 64    /* the rows and columns of a sweep's tile */
 };
 

@@ -15,7 +15,7 @@ enum {
     BOTTOM = 42,
     TICKS = 5,
 };
-enum { FEW_POINTS = 12 /* up to so many points are marked one by one */, PALETTE = 8 };
+enum { FEW_POINTS = 12 /* the most points that are marked one by one */, PALETTE = 8 };
 
 typedef struct Axis {
     double low, high, step; /* for a logarithmic axis, these are logarithms */

@@ -14,8 +14,8 @@ typedef struct PageSeries {
 } PageSeries;
 
 typedef struct PageResult {
-    /* What was evaluated: "raw pixels", "before training", "after training", or a time between
-     * these. */
+    /* The subject of an evaluation: "raw pixels", "before training", "after training", or a time
+     * between these. */
     const char *of;
     const char *name;
     double step;

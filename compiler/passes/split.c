@@ -65,7 +65,7 @@ static int64_t block_length(int64_t axis, int64_t wanted) {
     return wanted;
 }
 
-/* Returns the axis behind the kept ones, which already make so many tiles. */
+/* Returns the axis behind the kept ones, which already make enough tiles. */
 static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns) {
     int64_t axis = node->red_shape[kept];
     int64_t terms = extents(node->red_shape + kept, node->red_rank - kept);

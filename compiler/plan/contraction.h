@@ -167,12 +167,12 @@ typedef struct Contraction {
     uint64_t hash; /* equal for two contractions if their tables and their code are equal */
 } Contraction;
 
-/* The shapes of blocks for vectors of so many lanes. A contraction takes the one that wastes
+/* The shapes of blocks for vectors of a number of lanes. A contraction takes the shape that wastes
  * least. */
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
 /* True if sums along k cost less than packing b. Both operands must have their k side by side. */
 bool contraction_prefers_dots(const Contraction *c);
-/* The numbers of rows that a block of dots may have, for vectors of so many lanes. */
+/* The numbers of rows that a block of dots may have, for vectors of a number of lanes. */
 const int *contraction_dot_rows(int64_t lanes, int *count);
 /* choice.c: chooses the cut by a model of costs. The places of the operands must be known. */
 void contraction_choose(Contraction *c);

@@ -126,7 +126,7 @@ typedef struct KernelList {
     ARRAY(ExtraBuffer) extra;
 } KernelList;
 
-/* What a back end demands of its kernels. Contractions are either blocked for vector registers,
+/* The demands of a back end on its kernels. Contractions are either blocked for vector registers,
  * with a packed operand, or cut into tiles that read their operands in place. */
 typedef struct PlanTarget {
     const char *name;  /* the back end's name, which is part of the plan's hash */

@@ -28,7 +28,7 @@ typedef struct Typical {
     double start;
 } Typical;
 static const Typical host = {4, 50e9, 10e9, 1e9, 20e-6};
-/* What travels from a device goes through the memory of the host. */
+/* A transfer from a device goes through the memory of the host. */
 static const Typical device = {4, 5e12, 500e9, 0.8e9, 60e-6};
 
 typedef struct Laying {

@@ -65,7 +65,7 @@ static void add_input_buffer(Plan *p, int number, const GNode *input, const Plan
     inputs[p->out->input_count++] = (CoupletNamed){input->name, number};
 }
 
-/* What buffers are placed by: the states of the program, the target, and the list of inputs. */
+/* The inputs of placement: the states of the program, the target, and the list of inputs. */
 typedef struct BufferWish {
     const ProgramState *states;
     int state_count;

@@ -5,7 +5,7 @@
 
 #include "lang/support.h"
 
-/* A block of sums that is kept in registers: so many rows of y, by so many vectors of a panel. */
+/* A block of sums that is kept in registers: its rows of y and its vectors of a panel. */
 typedef struct ContractionBlock {
     int rows;
     int vectors;

@@ -36,7 +36,7 @@ static const struct {
 
 static const int kind_bytes[] = {1, 1, 2, 2, 4, 4, 4, 8};
 
-/* What a property means here. The first six are entries of Row. */
+/* The meaning of a property. The first six are entries of Row. */
 typedef enum Role {
     ROLE_X,
     ROLE_Y,

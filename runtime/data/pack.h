@@ -24,7 +24,7 @@ bool couplet_pack_write(const CoupletTable *table, const char *path, char *error
  * as from the source. */
 bool couplet_pack_take_rows(CoupletTable *table, char *error, size_t error_bytes);
 
-/* What the path of a request names. */
+/* The kind of file or folder that the path of a request names. */
 typedef enum {
     /* Files for the request's reader, and anything that data.arrays is asked for. */
     COUPLET_NOT_PACKED,

@@ -18,7 +18,7 @@ enum {
     END_MARKER = 0xd9,
 };
 
-/* What must be at hand after a jump out of the library. */
+/* The state that must be at hand after a jump out of the library. */
 typedef struct Decoding {
     const CoupletPicture *picture;
     struct jpeg_decompress_struct jpeg;

@@ -21,7 +21,7 @@ typedef struct Points {
     bool is_unit;
 } Points;
 
-/* What a draw for a file is used for. */
+/* The uses of draws for a file. */
 enum {
     SITE_TRIANGLE,
     SITE_PLACE,

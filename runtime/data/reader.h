@@ -47,9 +47,9 @@ struct CoupletReader {
     void (*close)(CoupletTable *table);
 };
 
-/* What a program and a module must agree on. The first number is raised when a member or a function
- * changes its meaning. The layout of the structs counts too, so a module of another build is
- * refused and never called. */
+/* The interface that a program and a module must agree on. The first number is raised when a member
+ * or a function changes its meaning. The layout of the structs counts too, so a module of another
+ * build is refused and never called. */
 enum {
     COUPLET_READER_MEANING = 5,
     COUPLET_READER_LAYOUT = (sizeof(CoupletTable) * 8191 + sizeof(CoupletRequest) * 127 +

@@ -28,8 +28,8 @@ static int64_t at_least_one(int64_t bytes) {
     return bytes > 0 ? bytes : 1;
 }
 
-/* True if the device can hold so many bytes more. Drivers that promise more memory than they have
- * fail late, inside a step, so what can be known is checked here. */
+/* True if the device can hold `bytes` more. Drivers that promise more memory than they have fail
+ * late, inside a step, so the check is made here as far as possible. */
 static bool has_room(Opencl *cl, int64_t bytes) {
     if (bytes > cl->piece)
         return couplet_device_fail(&cl->device, COUPLET_FAULT_MEMORY, -1,

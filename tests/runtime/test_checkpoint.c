@@ -215,7 +215,7 @@ static void evaluations_go_on(void **state) {
     assert_true(seen.complete[COUPLET_RAW]);
     assert_false(seen.complete[COUPLET_BEFORE_TRAINING]);
     assert_false(seen.complete[COUPLET_AFTER_TRAINING]);
-    /* What is reported is not of raw values. */
+    /* Raw values have no reports, so they count as complete. */
     assert_true(couplet_metrics_survey(path, 4, &reports, &seen, error, sizeof error));
     assert_true(seen.complete[COUPLET_RAW]);
     assert_false(seen.complete[COUPLET_BEFORE_TRAINING]);

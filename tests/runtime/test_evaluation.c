@@ -177,8 +177,8 @@ static double cosine(const float *a, const float *b) {
     return ab / sqrt(aa * bb);
 }
 
-/* What is told of each query adds up to the percentage, and its neighbours are those of a plain
- * search: no other row of the bank is nearer than the last of them. */
+/* The answers about single queries add up to the percentage. The neighbours of a query are those of
+ * a plain search: no other row of the bank is nearer than the last of them. */
 static void knn_tells_each_query(void **state) {
     (void)state;
     enum { K = 7 };

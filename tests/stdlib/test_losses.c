@@ -104,7 +104,7 @@ static const Condition conditions[] = {
 };
 enum { CONDITIONS = sizeof conditions / sizeof *conditions };
 
-/* What is known not to hold. */
+/* The losses and conditions that are known to fail. */
 typedef struct Known {
     const char *function, *condition, *why;
 } Known;

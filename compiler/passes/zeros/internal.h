@@ -1,4 +1,4 @@
-/* What the files of the zeros pass share.
+/* The shared parts of the zeros pass.
  *
  *     zeros.c      the pass, and conditions of a sum that only its result's own indices decide
  *     unscatter.c  which sums use up arrays of pairs that hold a few chosen places of each row

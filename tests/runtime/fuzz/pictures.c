@@ -22,7 +22,7 @@ static void mend_sums(uint8_t *data, size_t size) {
     }
 }
 
-/* What is read without libpng, libpng reads as well, to the same bytes. */
+/* Compares a picture that was read without libpng with what libpng reads, to the byte. */
 static void compare_with_libpng(const CoupletPicture *picture, size_t bytes) {
     uint8_t *plain = malloc(bytes);
     CoupletPicture other = *picture;

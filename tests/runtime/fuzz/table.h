@@ -1,5 +1,5 @@
-/* What fuzz targets of readers share: an input as a file, and a table that is opened on it and
- * read. */
+/* The shared part of the fuzz targets of readers: an input as a file, and a table that is opened on
+ * it and read. */
 #ifndef COUPLET_TESTS_RUNTIME_FUZZ_TABLE_H
 #define COUPLET_TESTS_RUNTIME_FUZZ_TABLE_H
 
