@@ -7,7 +7,8 @@ also goes on from two ranks to three, and from there to one. A spec that is not 
 without any, all are.
 
 The data lie in COUPLET's folder, below example_data, where examples/own/prepare.py lays them out.
-A row for each spec; the exit status is 1 where one differs."""
+Other data of examples/own/sounds.cpl are taken from the folder own_sounds there, and so on. A row
+for each spec; the exit status is 1 where one differs, and 2 where one could not be tried."""
 import argparse
 import glob
 import os
@@ -24,6 +25,7 @@ import example_data
 import mpirun
 
 SHARDS, BATCH, LIMIT = 8, 32, 1800
+NOT_TRIED = "not tried"
 
 
 def every_spec():
@@ -33,6 +35,9 @@ def every_spec():
 def data_of(spec, folder):
     """The folder of the data that the heading names, or a part of Fashion-MNIST."""
     heading = example_data.heading(spec)
+    own = f"{folder}/own_{os.path.basename(spec)[:-4]}"
+    if os.path.isdir(own) and os.path.dirname(spec).endswith("/own"):
+        return own
     kind = re.search(r"--data (?!FOLDER)(\w+)", heading)
     name = kind[1] if kind else os.path.basename(spec)[:-4] if "--data FOLDER" in heading else None
     if name:
@@ -58,7 +63,7 @@ def compare(spec, folder, o):
     try:
         data = data_of(spec, o.data)
     except (SystemExit, OSError) as why:
-        return [f"not tried: {why}"]
+        return [f"{NOT_TRIED}: {why}"]
     with open(spec) as file:
         small = example_data.small_settings(file.read(), batch=BATCH)
     copy, wrong = small_copy(spec, folder), []
@@ -80,7 +85,7 @@ def compare(spec, folder, o):
     steps = ("--max-steps", str(o.steps))
     one = ends("one", 1, 1, *steps)
     if not one:
-        return wrong
+        return [f"{NOT_TRIED}: {wrong[0]}"]
     for i, ranks in enumerate(o.ranks):
         threads = 1 + i % 2
         if ends(f"on_{ranks}", ranks, threads, *steps) not in (one, False):
@@ -106,16 +111,18 @@ def main():
     o.ranks = [int(word) for word in o.ranks.split(",")]
     o.data = os.path.join(os.path.dirname(o.couplet), "example_data")
     os.makedirs(o.data, exist_ok=True)
-    failed = 0
+    status = 0
     for spec in o.specs or every_spec():
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             wrong = compare(os.path.abspath(spec), folder, o)
-        failed += bool(wrong)
+        tried = not (wrong and wrong[0].startswith(NOT_TRIED))
+        status = 1 if wrong and tried else status or 2 * (not tried)
+        found = "same" if not wrong else "DIFFERS" if tried else "NOT TRIED"
         seconds = time.monotonic() - began
-        print(f"{'DIFFERS' if wrong else 'same'}  {os.path.relpath(spec, root)}  {seconds:.0f} s",
-              *wrong, sep="\n    " if wrong else "", flush=True)
-    sys.exit(failed > 0)
+        print(f"{found}  {os.path.relpath(spec, root)}  {seconds:.0f} s", *wrong, sep="\n    ",
+              flush=True)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
