@@ -279,6 +279,7 @@ typedef struct Module {
     int stmt_count;
     const Span *broken; /* the statements that did not fit the grammar and were left out */
     int broken_count;
+    bool lacks_name;       /* a declaration without its name was reported: any name may be that */
     const UsedFiles *used; /* what the path led to; NULL for a module of the library */
     bool checked;
 } Module;

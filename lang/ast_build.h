@@ -32,6 +32,8 @@ typedef struct Parser {
     int opener[MOST_NESTED_BRACKETS + 1];
     /* By level: `wanted_elses` of the text around the bracket. */
     int outer_elses[MOST_NESTED_BRACKETS + 1];
+    /* By level: the first word of the statement around the bracket. */
+    Span outer_first[MOST_NESTED_BRACKETS + 1];
     /* By level: true for the brackets of a reduction, which a body follows. */
     bool is_index[MOST_NESTED_BRACKETS + 1];
     int level;
@@ -68,6 +70,7 @@ typedef struct Parser {
     /* True once a brace too many, or one that is missing, was reported. What does not fit at a `}`
      * or at the end of the file follows from that. */
     bool braces_broken;
+    bool lacks_name;    /* true once a name was missing where nothing else can stand */
     ARRAY(Span) broken; /* the places of the text that was left out */
     /* The first word that next_word found; or the byte of a word that was read already. */
     int ahead;

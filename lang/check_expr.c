@@ -351,7 +351,7 @@ static bool stands_in_broken(const Module *module, const char *name) {
 }
 
 bool parse_was_broken(Check *c, const char *name) {
-    const bool broken = stands_in_broken(c->module, name);
+    const bool broken = c->module->lacks_name || stands_in_broken(c->module, name);
     c->misses_declaration |= broken;
     return broken;
 }

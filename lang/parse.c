@@ -76,6 +76,7 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     if (p.is_too_deep) return module;
     module->broken = p.broken.items;
     module->broken_count = p.broken.count;
+    module->lacks_name = p.lacks_name;
     module->stmts = p.stmts.items;
     module->stmt_count = p.stmts.count;
     return module;
@@ -101,5 +102,6 @@ Module *module_join(Arena *arena, Module *module, Module *more) {
         broken[module->broken_count + i] = more->broken[i];
     module->broken = broken;
     module->broken_count += more->broken_count;
+    module->lacks_name |= more->lacks_name;
     return module;
 }

@@ -669,6 +669,17 @@ static int first_closing(const Source *source, int at, int *count) {
     return found;
 }
 
+/* Returns the offset behind the `else { .. }` that stands at a place, or the place. */
+static int behind_else(const Source *source, int at) {
+    const char *word = source->text + at + strspn(source->text + at, " \t\r\n");
+    if (strncmp(word, "else", 4) != 0) return at;
+    const char *brace = word + 4 + strspn(word + 4, " \t\r");
+    int count = 0;
+    if (*brace != '{') return at;
+    const int end = first_closing(source, (int)(brace + 1 - source->text), &count);
+    return end < 0 ? at : end;
+}
+
 /* Returns the offset up to which the lines behind a broken head belong to it: to the end of its
  * block, which begins on the next line, or whose `{` is what the head lacks. */
 static int end_of_block(const Parser *p, bool wants_brace) {
@@ -680,7 +691,7 @@ static int end_of_block(const Parser *p, bool wants_brace) {
     if (!opens && !wants_brace) return 0;
     const int end = first_closing(p->source, opens ? next + 1 : p->offset, &closing);
     if (opens && end < 0) return (int)p->source->length;
-    return closing > open ? end : 0;
+    return closing > open ? behind_else(p->source, end) : 0;
 }
 
 /* The rest of the statement is passed over, with the blocks that belong to it. */
@@ -689,12 +700,16 @@ static void skip_statement(Parser *p, const Misfit *m) {
     if (!m->at_end && p->source->text[m->found.begin] == '{') take_block(p, from);
     array_push(p->arena, &p->broken, from);
     p->broken.items[p->broken.count - 1].end = p->offset;
-    p->drops_to = m->at_end ? end_of_block(p, m->wants_brace) : 0;
+    const bool below = m->wants_brace && m->before.source && m->found.line > m->before.line;
+    p->drops_to = m->at_end || below ? end_of_block(p, m->wants_brace) : 0;
     p->skips = !m->at_end;
 }
 
 /* True if a brace is what does not fit, or what is missing. */
 static bool is_of_braces(const Parser *p, const Misfit *m) {
+    if (span_same(m->first, m->found) && m->found.end - m->found.begin == 4 &&
+        strncmp(p->source->text + m->found.begin, "else", 4) == 0)
+        return true; /* behind the block of a `when`, whose end is missing */
     const char first = m->at_end ? 0 : p->source->text[m->found.begin];
     return m->wants_brace || first == '{' || first == '}';
 }
@@ -703,6 +718,15 @@ static bool is_of_braces(const Parser *p, const Misfit *m) {
 static bool follows_brace(const Parser *p, const Misfit *m, bool ends_file) {
     const bool closes = !m->at_end && p->source->text[m->found.begin] == '}';
     return p->braces_broken && (closes || (ends_file && p->ended_unclosed.source));
+}
+
+/* True if a `{` can stand at the place, among whatever else can. */
+static bool expects_brace(const yypcontext_t *context) {
+    yysymbol_kind_t all[YYNTOKENS];
+    const int count = yypcontext_expected_tokens(context, all, YYNTOKENS);
+    for (int i = 0; i < count; i++)
+        if (strcmp(yysymbol_name(all[i]), "'{'") == 0) return true;
+    return false;
 }
 
 /* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept
@@ -727,10 +751,13 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
             p->level > 0 && p->depth[p->level] && p->source->text[p->open[p->level].begin] == '[',
         .in_binders = p->level > 0 && p->is_index[p->level],
         .in_train = is_in_train(p)};
+    bool wants_number = false;
     for (int i = 0; i < count; i++) {
         misfit.wants_name |= expected[i] == YYSYMBOL_NAME;
-        misfit.wants_brace |= strcmp(yysymbol_name(expected[i]), "'{'") == 0;
+        wants_number |= expected[i] == YYSYMBOL_NUMBER;
     }
+    misfit.wants_brace = (count || at_end) && expects_brace(context);
+    p->lacks_name |= misfit.wants_name && !wants_number;
     const bool follows = follows_brace(p, &misfit, found == YYSYMBOL_YYEOF);
     skip_statement(p, &misfit);
     p->braces_broken |= is_of_braces(p, &misfit);
@@ -760,6 +787,8 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
                 text_printf(&text, "%s`%s`", separator, name);
         }
         text_printf(&text, " is expected");
+    } else if (misfit.wants_brace) {
+        text_printf(&text, ", and `{` is expected");
     } else {
         text_printf(&text, "%s",
                     found == YYSYMBOL_NEWLINE || found == YYSYMBOL_YYEOF
