@@ -127,10 +127,11 @@ def site(folder):
     index = (folder / "searchindex.js").read_text()
     index = json.loads(index[index.index("{"):index.rindex("}") + 1])
     for word, page in (("queue", "docs/language"), ("tutori", "docs/tutorial"),
-                       ("gradcheck", "docs/tools"), ("recal", "docs/library/measure"),
+                       ("gradcheck", "docs/losses"), ("recal", "docs/library/measure"),
                        ("cutmix", "docs/library/mix"), ("lar", "docs/library/optim")):
-        places = index["terms"].get(word, [])
-        names = [index["docnames"][i] for i in ([places] if isinstance(places, int) else places)]
+        places = [index[part].get(word, []) for part in ("terms", "titleterms")]
+        places = [[found] if isinstance(found, int) else found for found in places]
+        names = [index["docnames"][i] for i in {*places[0], *places[1]}]
         check(page in names, f"the search finds {word} on {page}", names)
     if shutil.which("chromium"):
         for page in ("docs/losses", "docs/library/measure", "docs/python"):
