@@ -52,10 +52,11 @@ words = re.findall(r"^- \*\*([\w, ]+)\*\*", text, re.M)
 check(30 < len(words) <= MOST_WORDS, f"the glossary has {len(words)} words, {MOST_WORDS} at most")
 check(words == sorted(words), "the words of the glossary are in order")
 
-# A step of the road is a call with a unit, or the run of a stage.
+# A step of the road is a call with a unit, the run of a stage, or a call for the whole program.
 code = read("compiler/compile/compile.c")
 taken = set(re.findall(r"\b(lower_\w+)\([^;]*\bunit\b[^;]*\);", code))
 taken |= set(re.findall(r"\b(pass_differentiate)\(", code)) | {"lower_next", "plan_make"}
+taken |= set(re.findall(r"\b(lower_end|budget_\w+)\(", code))
 taken |= {f"stage `{stage}`" for stage in re.findall(r"\bPASS_(\w+)\)", code)}
 table = read("docs/architecture.md").split("| step | what it does | where |\n| --- | --- | --- |\n")
 rows = [line.split("|")[1].strip() for line in table[1].split("\n\n")[0].splitlines()]
