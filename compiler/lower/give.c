@@ -43,7 +43,7 @@ static void note_array(Lower *l, const NamedNode *given) {
         if (is_like(a, node)) return;
         diag_report(l->diag, CODE_GIVE, given->span,
                     "`%s` is %s of %s here, and of another type or shape in an earlier phase",
-                    given->name, node_shape_text(l, node), is_integer ? "ints" : "reals");
+                    given->name, lower_shape_text(l, node), is_integer ? "ints" : "reals");
         diag_note(l->diag, a->span, "the earlier phase gives it here");
         diag_suggest(l->diag, "give it another name");
         return;

@@ -258,7 +258,7 @@ int value_rank(const Value *value);
 int64_t value_extent(const Value *value, int axis);
 /* Gives the extents of a value for a message: "[8, 64]", or "one number". */
 const char *value_shape_text(Lower *l, const Value *value);
-const char *node_shape_text(Lower *l, const GNode *node);
+const char *lower_shape_text(Lower *l, const GNode *node);
 const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *indices, Span span);
 /* The value as a tensor over (free indices in order of binding, own axes); *free gets the free
  * indices. */

@@ -197,9 +197,9 @@ static bool queue_fits(Lower *l, const Stmt *s, Span span, const GNode *value, c
     if (same_rows && value->shape[0] <= state->shape[0]) return true;
     if (!same_rows) {
         diag_report(l->diag, CODE_QUEUE_ROW, span, "what is pushed is %s: its rows do not fit",
-                    node_shape_text(l, value));
+                    lower_shape_text(l, value));
         diag_note(l->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name,
-                  node_shape_text(l, state));
+                  lower_shape_text(l, state));
         return false;
     }
     diag_report(l->diag, CODE_QUEUE_ROW, span,

@@ -99,7 +99,7 @@ const char *value_shape_text(Lower *l, const Value *value) {
     return shape_text(l->arena, value->tensor->shape + value->prefix_count, value_rank(value));
 }
 
-const char *node_shape_text(Lower *l, const GNode *node) {
+const char *lower_shape_text(Lower *l, const GNode *node) {
     return shape_text(l->arena, node->shape, node->rank);
 }
 
