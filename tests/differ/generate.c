@@ -236,7 +236,10 @@ static const char *condition(Maker *m, int depth) {
 static Term formula(Maker *m, int depth);
 
 static Term tamed(Maker *m, Term t) {
-    return reach(t) <= widest ? t : term(SAY("tanh(%s / %.0f)", t.text, reach(t) / 4), -1, 1);
+    const double scale = reach(t) / 4;
+    if (reach(t) <= widest) return t;
+    /* A literal without a point or an exponent is a whole number, which ends at 2^53. */
+    return term(SAY(scale < 0x1p53 ? "tanh(%s / %.0f)" : "tanh(%s / %.6e)", t.text, scale), -1, 1);
 }
 
 static Term leaf(Maker *m) {
