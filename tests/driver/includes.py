@@ -13,10 +13,10 @@ root = pathlib.Path(sys.argv[2])
 check = command.Checks()
 
 # What the compiler's folders but the driver, which runs what they make, may know of the runtime:
-# plans and how they are run, the values of formulas, draws, ranges, files.
+# plans and how they are run, the values of formulas, draws, ranges, files, hashes.
 OF_RUNTIME = {"abi.h", "abi_pointers.def", "arena.h", "calls.h", "data/cache.h", "device.h",
-              "dispatch.h", "executor.h", "files.h", "formula.h", "packed.h", "protobuf.h",
-              "random.h", "range.h"}
+              "dispatch.h", "executor.h", "files.h", "formula.h", "hash.h", "packed.h",
+              "protobuf.h", "random.h", "range.h"}
 
 
 # Which other folders a folder of the compiler may include, beside the graph. Only `compile` runs
