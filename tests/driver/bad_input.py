@@ -189,11 +189,4 @@ with tempfile.TemporaryDirectory() as folder:
             grad("--fn", "f", *z, "--in", f"w={folder}/short.npy", *y), "N")
     refused("an index outside its array", grad("--fn", "f", *z, "--in", f"w={folder}/z.npy", *y),
             "f.cpl:1")
-    # A formula that passes have made still has a place.
-    rounds = "".join(f"  let b{k}[i, j] = a{k}[i, j] / sum[m] a{k}[m, j]\n"
-                     f"  let a{k + 1}[i, j] = b{k}[i, j] / sum[m] b{k}[i, m]\n" for k in range(24))
-    formula = command.write(folder + "/rounds.cpl", "fn f(z[N, M]) {\n"
-                            "  let a0[i, j] = exp(z[i, j] / 0.05)\n" + rounds
-                            + "  return mean[i, j] -log(a24[i, j])\n}\n")
-    refused("one formula that reads too many arrays", grad("--fn", "f", *z), "rounds.cpl:51")
 check.finish()
