@@ -122,6 +122,9 @@ bool couplet_group_sum_is_done(const CoupletSum *sum);
  * freed, even if its start failed. */
 bool couplet_group_sum_end(CoupletSum *sum);
 void couplet_group_sum_free(CoupletSum *sum);
+/* Returns true if each rank sends all its floats to every other, so that the sum takes the delay of
+ * the network once. Otherwise ranks send each other parts, and then the sums of the parts. */
+bool couplet_group_sum_is_at_once(int64_t count, int ranks);
 
 /* ---- the end --------------------------------------------------------------------------------- */
 

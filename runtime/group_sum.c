@@ -3,7 +3,11 @@
  *
  * Each rank adds its whole subtrees. Every rank is responsible for one part of the array, and gets
  * this part of all subtrees from the others. When it has them all, it adds them in the order of the
- * tree and sends the result to all. */
+ * tree and sends the result to all.
+ *
+ * An array of few floats, such as the statistics of a layer, takes the network's delay and hardly
+ * any time on its link. Every rank is then responsible for the whole array, and the second round,
+ * in which the result is sent, does not take place. */
 #include "runtime/group_inside.h"
 
 #include <stdlib.h>
@@ -28,6 +32,7 @@ struct CoupletSum {
     int *first;      /* by rank: the number of its first leaf */
     int64_t *slabs;  /* by rank: where the part that it adds begins, in bytes */
     bool any_order;
+    bool is_at_once;   /* each rank adds the whole array */
     Subtree *subtrees; /* the subtrees of all ranks, in the order of ranks */
     float **at;        /* by subtree: this rank's part of its sum */
     int subtree_count;
@@ -77,13 +82,18 @@ static void add_leaves_to(float *restrict sum, float *parts, int64_t count, int 
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
+bool couplet_group_sum_is_at_once(int64_t count, int ranks) {
+    enum { MOST_FLOATS = 16384 }; /* that a rank sends of a subtree: 64 KiB */
+    return count * (ranks - 1) <= MOST_FLOATS;
+}
+
 /* Returns where the part begins that rank r is responsible for. */
 static int64_t cut_at(const CoupletSum *s, int r) {
-    return s->slabs[r] / (int64_t)sizeof(float);
+    return s->is_at_once ? 0 : s->slabs[r] / (int64_t)sizeof(float);
 }
 
 static int64_t cut_size(const CoupletSum *s, int r) {
-    return cut_at(s, r + 1) - cut_at(s, r);
+    return s->is_at_once ? s->count : (s->slabs[r + 1] - s->slabs[r]) / (int64_t)sizeof(float);
 }
 
 static void cut_floats(CoupletSum *s) {
@@ -118,6 +128,7 @@ CoupletSum *couplet_group_sum_new(CoupletGroup *g, int64_t count, int shards, co
     CoupletSum *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     *s = (CoupletSum){.group = g, .count = count, .shards = shards, .any_order = any_order};
+    s->is_at_once = couplet_group_sum_is_at_once(count, g->ranks);
     bool good = allocate_sum(s);
     if (good) {
         memcpy(s->first, first, ((size_t)g->ranks + 1) * sizeof *first);
@@ -253,8 +264,9 @@ static bool start_whole(CoupletSum *s) {
            (size_t)cut_size(s, g->rank) * sizeof(float));
     free(s->memory);
     s->memory = NULL;
-    s->state = SUM_OF_ALL;
-    s->looked_at = 0;
+    s->looked_at = s->transfer_count = 0;
+    s->state = s->is_at_once ? SUM_IS_DONE : SUM_OF_ALL;
+    if (s->is_at_once) return true;
     s->transfer_count = couplet_group_gather_transfers(g);
     return couplet_group_gather_start(g, s->tag, s->result, s->slabs, s->transfers);
 }

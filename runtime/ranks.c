@@ -88,9 +88,12 @@ int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *e
     if (e->kind == COUPLET_GATHER) return (end - first) * b->slab * (ranks - 1);
     const int64_t count = couplet_buffer_count(b);
     const int64_t each = e->leaves / plan->shards;
+    const int own = subtrees(first * each, end * each);
     const int64_t part = count / ranks + (rank < count % ranks);
-    return couplet_type_bytes(b->type) *
-           (subtrees(first * each, end * each) * (count - part) + part * (ranks - 1));
+    const int64_t floats = couplet_group_sum_is_at_once(count, ranks)
+                               ? own * count * (ranks - 1)
+                               : own * (count - part) + part * (ranks - 1);
+    return couplet_type_bytes(b->type) * floats;
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */

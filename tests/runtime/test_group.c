@@ -123,7 +123,14 @@ static void agrees(void **state) {
 
 /* ---- ordered sums ---------------------------------------------------------------------------- */
 
-enum { COUNT = 37, MOST_SHARDS = 16 };
+enum { MOST_SHARDS = 16 };
+/* Few floats are added by every rank at once, many in parts. */
+static const int64_t counts[] = {1, 37, 20011};
+
+typedef struct Sizes {
+    int shards;
+    int64_t count;
+} Sizes;
 
 /* Gives values whose sum depends on the order. */
 static float leaf(int shard, int64_t i) {
@@ -136,34 +143,40 @@ static float tree(int first, int leaves, int64_t i) {
     return left + tree(first + leaves / 2, leaves / 2, i);
 }
 
-/* Adds `shards` leaves, cut as evenly as possible: with more ranks than leaves some ranks have
- * none. */
+/* Adds the leaves, cut as evenly as possible: with more ranks than leaves some ranks have none. */
 static void sum_in_order(CoupletGroup *g, void *context) {
-    const int shards = *(int *)context;
+    const Sizes *sizes = context;
+    const int64_t count = sizes->count;
     int first[9];
     for (int r = 0; r <= g->ranks; r++)
-        first[r] = shards * r / g->ranks;
+        first[r] = sizes->shards * r / g->ranks;
     const int own = first[g->rank + 1] - first[g->rank];
-    float parts[MOST_SHARDS * COUNT], sum[COUNT];
-    CoupletSum *it = couplet_group_sum_new(g, COUNT, shards, first, false);
+    float *parts = malloc((size_t)(own + 1) * (size_t)count * sizeof *parts);
+    float *sum = malloc((size_t)count * sizeof *sum);
+    CoupletSum *it = couplet_group_sum_new(g, count, sizes->shards, first, false);
     for (int s = 0; s < own; s++)
-        for (int64_t i = 0; i < COUNT; i++)
-            parts[s * COUNT + i] = leaf(first[g->rank] + s, i);
+        for (int64_t i = 0; i < count; i++)
+            parts[s * count + i] = leaf(first[g->rank] + s, i);
     expect(it && couplet_group_sum_start(it, 5, parts, sum) && couplet_group_sum_move(it));
     expect(couplet_group_sum_end(it) && couplet_group_sum_is_done(it));
-    for (int64_t i = 0; i < COUNT; i++)
-        expect(sum[i] == tree(0, shards, i));
+    for (int64_t i = 0; i < count; i++)
+        expect(sum[i] == tree(0, sizes->shards, i));
     couplet_group_sum_free(it);
+    free(parts);
+    free(sum);
 }
 
 static void sums_in_order(void **state) {
     (void)state;
-    for (int shards = 1; shards <= MOST_SHARDS; shards *= 2) {
-        run_all(sum_in_order, &shards);
-        wrong = 0;
-        sum_in_order(couplet_group_alone(), &shards);
-        assert_int_equal(wrong, 0);
-    }
+    for (int shards = 1; shards <= MOST_SHARDS; shards *= 2)
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+            Sizes sizes = {shards, counts[i]};
+            run_all(sum_in_order, &sizes);
+            wrong = 0;
+            sum_in_order(couplet_group_alone(), &sizes);
+            assert_int_equal(wrong, 0);
+        }
+    assert_true(couplet_group_sum_is_at_once(37, 8) && !couplet_group_sum_is_at_once(20011, 2));
 }
 
 /* ---- failure --------------------------------------------------------------------------------- */
