@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """includes.py COUPLET ROOT: which folder includes which. The driver and the library that
-compiles for other programs know all, the compiler knows the language and headers of the runtime
-that are meant for it, and
-neither the language nor the runtime knows any other folder."""
+compiles for other programs know all. The compiler knows the language and headers of the runtime
+that are meant for it. Neither the language nor the runtime knows any other folder."""
 import pathlib
 import re
 import sys
