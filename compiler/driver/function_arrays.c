@@ -102,8 +102,8 @@ static bool read_setting_number(FunctionArrays *a, const Setting *setting) {
     if (strcmp(setting->value, "true") == 0 || strcmp(setting->value, "false") == 0) {
         value = *setting->value == 't';
     } else if (*end || !*setting->value) {
-        report(CODE_SETTING, "--set %s needs a number, and `%s` was given", setting->name,
-               setting->value);
+        report(CODE_SETTING, "--set %s needs a number, true or false, and `%s` was given",
+               setting->name, setting->value);
         return false;
     }
     FunctionInput *input = add_input(a, setting->name);

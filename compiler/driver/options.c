@@ -184,8 +184,9 @@ static bool are_numbers(const Reader *r, const Setting *set) {
         const char *word = arena_strndup(r->arena, at, length);
         double number;
         if (!couplet_read_number(word, &number, NULL) && !habit_of_truth(word))
-            return report(CODE_SETTING, "--set %s needs %s, and `%s` was given", set->name,
-                          list ? "numbers, like 0.1 or 0.1,0.5," : "a number", word);
+            return report(CODE_SETTING, "--set %s needs %s and `%s` was given", set->name,
+                          list ? "numbers, like 0.1 or 0.1,0.5," : "a number, true or false,",
+                          word);
         at += length;
         if (!*at) return true;
     }

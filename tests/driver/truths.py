@@ -79,6 +79,8 @@ with tempfile.TemporaryDirectory() as folder:
         ):
             check.refused(f"{word} for {what}", done, "is true or false", f"`{word}` was given",
                           f"the word is `{meant}`")
+    check.refused("a word that is neither", value("maybe"), "true or false", "`maybe` was given",
+                  status=2)
     check.refused("a number for a truth", command.run(couplet, "check", spec, "--set", "doubled=2"),
                   "the hyper `doubled` is true or false, and `2` was given")
 check.finish()
