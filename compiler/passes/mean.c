@@ -256,8 +256,7 @@ const GExpr *mean_of_products_apart(Logs *l, const GExpr *a, const GExpr *b) {
     ComputeSpec sum = *products.sum;
     const GExpr *x = away_from(g, &sum, sides[0].entry, sides[0].mean);
     const GExpr *y = away_from(g, &sum, sides[1].entry, sides[1].mean);
-    const GExpr *product = NULL;
-    product = gx2(g, G_MUL, x, y);
+    const GExpr *product = gx2(g, G_MUL, x, y);
     sum.name = NULL;
     sum.value = products.weight ? gx2(g, G_MUL, products.weight, product) : product;
     const GExpr *load = products.load;
