@@ -15,7 +15,9 @@ enum { DEEPEST = 12 };
 
 /* ---- unit vectors ---------------------------------------------------------------------------- */
 
-/* The sum of squares behind a length, whose root is taken plainly if it is of an ordinary size. */
+/* Returns the sum of squares whose root the length is; NULL: it is none. Lowering makes a length of
+ * several roots, for sums of an ordinary size and for others (lower/length.c). Argument 1 of its
+ * G_ROOT and of its choice is the plain root. */
 static const GExpr *squares_of(Logs *l, const GExpr *length) {
     const GExpr *e = log_value_behind(l, length);
     if (e->op == G_ROOT) e = log_value_behind(l, e->args[1]);
@@ -23,7 +25,7 @@ static const GExpr *squares_of(Logs *l, const GExpr *length) {
     return e->op == G_SQRT ? log_value_behind(l, e->args[0]) : NULL;
 }
 
-/* x / length, the length being that of x along the last axis of the node. */
+/* True of x / length, where the length is that of x along the last axis of the node. */
 static bool is_over_length(Logs *l, const ComputeSpec *spec, const GExpr *e) {
     const GExpr *squares = e->op == G_DIV ? squares_of(l, e->args[1]) : NULL;
     if (!squares || squares->op != G_LOAD || !node_reduces(squares->tensor, GR_SUM)) return false;
@@ -62,6 +64,7 @@ static bool is_unit_array(Logs *l, const GNode *node, int depth) {
     return is_unit_value(l, spec, spec->value, depth + 1);
 }
 
+/* True of a read of products of two arrays of unit vectors, summed along the last axis of both. */
 static bool is_cosine(Logs *l, const GExpr *e) {
     if (e->op != G_LOAD || e->has_else) return false;
     if (!node_reduces(e->tensor, GR_SUM) || e->tensor->red_rank != 1) return false;
@@ -86,6 +89,8 @@ static bool is_run_scalar(const GExpr *e, const GNode **out) {
     return true;
 }
 
+/* Finds the bound of a sum, a difference or a product. Addends must have the same divisor, and only
+ * one factor may have a divisor. */
 static bool bound_of_pair(Logs *l, const GExpr *e, Bound *out) {
     Bound a;
     Bound b;
@@ -146,6 +151,8 @@ typedef struct Widest {
     ExprMap met;
 } Widest;
 
+/* Widens the bound of all exponents by those of which `e` is made. Returns false if an exponent has
+ * no bound, or another divisor than the exponents before it. */
 static bool widen(Widest *w, const GExpr *e, int depth) {
     Logs *l = w->logs;
     Bound one;

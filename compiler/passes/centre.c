@@ -22,8 +22,9 @@
 
 static const double most_deviations = 8;
 
-/* A sum of squares about a mean, with what the mean has lost taken off, and the node that stands
- * for the sum. */
+/* `sum` is a sum of squares about both numbers of a mean, as the rewritten differences make it.
+ * `instead` takes its place. It has the same value, but uses the second number in the rows alone
+ * whose mean is far from 0. */
 typedef struct Square {
     const GNode *sum;
     GNode *instead;
@@ -95,7 +96,7 @@ static const GExpr *made(Graph *g, const ComputeSpec *spec) {
     return gx_load(g, graph_compute(g, spec), spec->out_rank, spec->out, NULL);
 }
 
-/* A value for each result of the sum. */
+/* Returns a read of a new array that holds the value for each result of the sum. */
 static const GExpr *map_over(Graph *g, const ComputeSpec *sum, const GExpr *value) {
     ComputeSpec map;
     memset(&map, 0, sizeof map);
@@ -157,8 +158,9 @@ static const GExpr *lost_by_mean(Centre *c, const Mean *m) {
     return lost;
 }
 
-/* True if each entry is one of the sum's terms alone. Weighted sums of the same entries for every
- * result, as attention takes them, are of products of all pairs. */
+/* True if each entry belongs to one result of the sum, so that its formula holds every index of the
+ * results. Attention takes weighted sums of the same entries for every result instead: sums over
+ * products of all pairs. */
 static bool is_entry_of_each_term(const Mean *m) {
     const ComputeSpec *sum = m->sum;
     for (int i = 0; i < sum->out_rank; i++)
@@ -167,7 +169,7 @@ static bool is_entry_of_each_term(const Mean *m) {
 }
 
 /* True of a mean that stays as it is: its terms have the rounding of sums of products already, or
- * are all pairs. */
+ * they are products of all pairs. */
 static bool is_left_alone(Centre *c, const Mean *m) {
     if (expr_visit(m->entry, find_products, c)) return true;
     return m->weight ? !is_entry_of_each_term(m) || expr_visit(m->weight, find_products, c)
@@ -186,7 +188,8 @@ static const GExpr *lost_by_quotient(Centre *c, const GExpr *quotient) {
         c->of_sums.items[id] = lost;
     }
     const Lost *lost = &c->of_sums.items[id];
-    if (lost->count != m.count) return NULL; /* of two weighted means of one sum, the first */
+    /* Of two weighted means of one sum, only the first is corrected. */
+    if (lost->count != m.count) return NULL;
     return gx_substitute(g, lost->value, m.sum->out_rank, m.sum->out, m.load->args);
 }
 
@@ -210,8 +213,8 @@ static const GExpr *lost_by_read(Centre *c, const GExpr *load) {
     const ComputeSpec *array = logs_opened(&c->logs, load->tensor);
     const GExpr *lost = lost_by(c, array->value);
     if (!lost) return NULL;
-    /* The choice gets an array of its own. It may be of an array that is a choice itself, as in
-     * rounds of k-means, and the formula of the last round would read the arrays of all. */
+    /* A choice gets an array of its own. It may read an array that is a choice itself, as in rounds
+     * of k-means, and the formula of the last round would read the arrays of all rounds. */
     if (lost->op != G_LOAD) lost = map_over(c->g, array, lost);
     return gx_substitute(c->g, lost, array->out_rank, array->out, load->args);
 }
@@ -269,7 +272,7 @@ typedef struct Addends {
     int count;
 } Addends;
 
-/* False: there are more than fit. */
+/* Collects the addends of a sum, with their signs. Returns false if there are more than fit. */
 static bool collect(const GExpr *e, bool is_negative, Addends *a) {
     if (e->op == G_ADD || e->op == G_SUB)
         return collect(e->args[0], is_negative, a) &&
@@ -281,7 +284,8 @@ static bool collect(const GExpr *e, bool is_negative, Addends *a) {
     return true;
 }
 
-/* The place of an addend of the sign that is still there, or -1. */
+/* Returns the place of an addend that has the sign and is still there, or -1. With `is_mean`, only
+ * means are looked at. */
 static int place_of_addend(Centre *c, const Addends *a, bool is_negative, bool is_mean) {
     for (int i = 0; i < a->count; i++) {
         const GExpr *e = a->items[i];
@@ -290,7 +294,8 @@ static int place_of_addend(Centre *c, const Addends *a, bool is_negative, bool i
     return -1;
 }
 
-/* Takes one addend off another, as long as there are two, and adds what they make to the sum. */
+/* Subtracts a negative addend from a positive one, as long as there are both, and returns the sum
+ * with these differences added. */
 static const GExpr *add_pairs(Centre *c, Addends *a, bool are_means, const GExpr *sum) {
     for (;;) {
         const int more = place_of_addend(c, a, false, are_means);
@@ -302,8 +307,8 @@ static const GExpr *add_pairs(Centre *c, Addends *a, bool are_means, const GExpr
     }
 }
 
-/* The sum, in which means are subtracted from means, and what is left from what is left; NULL:
- * there are no two means to subtract. */
+/* Returns the sum, in which means are subtracted from means, and other addends from other addends.
+ * NULL: there are no two means to subtract. */
 static const GExpr *in_pairs(Centre *c, Addends *a) {
     const GExpr *sum = add_pairs(c, a, true, NULL);
     if (!sum) return NULL;
@@ -327,7 +332,8 @@ static bool is_in_pairs(const void *context, const GExpr *e) {
     return visit_addends(c, c->g, e) != e;
 }
 
-/* Mostly there is no such sum, and the nodes need not be made anew. */
+/* True if some node has a sum of several means. Mostly none has, and the nodes need not be made
+ * anew. */
 static bool has_sums_of_means(Centre *c) {
     const int count = c->g->nodes.count;
     for (int i = 0; i < count; i++) {

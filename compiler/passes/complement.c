@@ -14,16 +14,16 @@
  * term, serves all j: work for each row, not for each pair of terms.
  *
  * Note [Some of a softmax]
- * A sum of entries of one row, each by a weight, is 1 less what the weights leave of each: all p[j]
- * of the row are 1 together, so 1 - sum[j | g] w[j] p[j] = sum[j] (if g then 1 - w[j] else 1)
- * p[j].
+ * All entries p[j] of a row sum to 1. The complement of a weighted sum of some of them is therefore
+ * the sum of what the weights leave of each entry:
+ * 1 - sum[j | g] w[j] p[j] = sum[j] (if g then 1 - w[j] else 1) p[j].
  *
  * Note [Roots of two softmaxes]
- * Of two rows p and q, each of which is 1 together, 1 - sum[j] sqrt(p[j] q[j]) is half of sum[j]
+ * Of two rows p and q, each of which sums to 1, 1 - sum[j] sqrt(p[j] q[j]) is half of sum[j]
  * (sqrt(p[j]) - sqrt(q[j]))^2: the square of the Hellinger distance. A term of that sum is the
- * larger of p and q times expm1(-|log p - log q| / 2)^2. Of rows that are close, the exponents are
- * subtracted first, which is exact. What both log-sum-exps have lost is then one number for all
- * terms, and cancels but for its square. */
+ * larger of p and q times expm1(-|log p - log q| / 2)^2. The exponents of p and q are subtracted
+ * first, which is exact where the rows are close. The rounding of both log-sum-exps is then one
+ * number for all terms, and cancels but for its square. */
 #include "compiler/passes/logform.h"
 
 #include <math.h>
@@ -48,7 +48,8 @@ static const GExpr *complement(Logs *l, const GExpr *v, int depth);
 
 /* ---- softmax --------------------------------------------------------------------------------- */
 
-/* The read of the log-sum-exp itself, or with a choice around it for rows that are all -inf. */
+/* Returns the read of a log-sum-exp, which may stand in a choice for rows that are all -inf. NULL:
+ * there is none. */
 static const GExpr *lse_in(const GExpr *e) {
     if (e->op == G_SELECT) e = e->args[2];
     return gx_reads_all(e, GR_LSE) ? e : NULL;
@@ -63,6 +64,7 @@ bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found) {
     return found->lse != NULL;
 }
 
+/* Returns a read of a new node at the place of `like`. */
 static const GExpr *read_of(Graph *g, const ComputeSpec *spec, const GExpr *like) {
     return gx_load(g, graph_compute(g, spec), like->tensor->rank, like->args, NULL);
 }
@@ -75,7 +77,8 @@ static const GExpr *share_of_others(Graph *g, const GExpr *p, const GExpr *other
     return gx_select(g, gx2(g, G_LT, gx_real(g, 0.5), p), share, one_minus(g, p));
 }
 
-/* Returns 1 - p for p = exp(exponent - total): see the note. */
+/* Returns 1 - p for p = exp(exponent - total), by Note [The largest of a softmax]. NULL: p is not
+ * provably one of the entries of its row. */
 static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s) {
     Graph *g = l->g;
     const GExpr *term = log_value_behind(l, s->exponent);
@@ -100,7 +103,7 @@ static bool is_sum_over_one_index(const GExpr *e) {
     return gx_reads_all(e, GR_SUM) && e->tensor->red_rank == 1;
 }
 
-/* Recognises exp(u) / sum of exp as a softmax. Its log-sum-exp is made. */
+/* Recognises exp(u) / sum of exp as a softmax, and makes its log-sum-exp. */
 static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax *found) {
     if (n->op != G_EXP || !is_sum_over_one_index(d)) return false;
     ComputeSpec sum = *logs_opened(l, d->tensor);
@@ -126,6 +129,8 @@ static const GExpr *entry_of(Graph *g, const Softmax *s) {
     return gx1(g, G_EXP, gx2(g, G_SUB, s->exponent, s->total));
 }
 
+/* Returns 1 - n / (n + r) as r / (n + r), or the complement of a softmax. NULL: the quotient is
+ * neither. */
 static const GExpr *complement_of_quotient(Logs *l, const GExpr *numerator,
                                            const GExpr *denominator) {
     Graph *g = l->g;
@@ -194,7 +199,8 @@ static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry 
     return true;
 }
 
-/* The guard of the row's log-sum-exp, at the index that is summed over; NULL: there is none. */
+/* Returns the guard of the row's log-sum-exp, at the index that is summed over. NULL: it has none.
+ */
 static const GExpr *guard_of_row(Logs *l, const ComputeSpec *sum, const Softmax *row) {
     Graph *g = l->g;
     const ComputeSpec *lse = logs_opened(l, row->lse->tensor);
@@ -203,8 +209,8 @@ static const GExpr *guard_of_row(Logs *l, const ComputeSpec *sum, const Softmax 
     return gx_substitute(g, here, 1, lse->red, sum->red);
 }
 
-/* True if the value is an entry of a row, all of whose entries the sum takes, each once. `*where`
- * holds of those, and of nothing else that is not 0. */
+/* True if the value is an entry of a softmax's row, and the sum takes every entry of that row once.
+ * *where is the condition under which a term is such an entry; it is 0 elsewhere. */
 static bool is_of_whole_row(Logs *l, const ComputeSpec *sum, const GExpr *value, Softmax *row,
                             const GExpr **where) {
     WeightedEntry e = {0};
@@ -215,7 +221,7 @@ static bool is_of_whole_row(Logs *l, const ComputeSpec *sum, const GExpr *value,
     return log_guard_implies(*where, taken) && log_guard_implies(taken, *where);
 }
 
-/* What the value is the square root of; NULL: it is none. */
+/* Returns w for a value sqrt(w). NULL: the value is no square root. */
 static const GExpr *under_root(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     const bool is_root =
@@ -223,7 +229,7 @@ static const GExpr *under_root(Logs *l, const GExpr *e) {
     return is_root ? log_value_behind(l, v->args[0]) : NULL;
 }
 
-/* The two values whose product the term is the root of. */
+/* True of sqrt(a b) and of sqrt(a) sqrt(b); the factors are a and b. */
 static bool is_root_of_product(Logs *l, const GExpr *term, const GExpr *factors[2]) {
     const GExpr *v = log_value_behind(l, term);
     const GExpr *under = under_root(l, v);
@@ -234,7 +240,7 @@ static bool is_root_of_product(Logs *l, const GExpr *term, const GExpr *factors[
     return factors[0] && factors[1];
 }
 
-/* (sqrt(p) - sqrt(q))^2. A term that neither row has is 0. */
+/* Returns (sqrt(p) - sqrt(q))^2. A term that neither row has is 0. */
 static const GExpr *square_between_roots(Graph *g, const Softmax *p, const Softmax *q) {
     const GExpr *log_p = gx2(g, G_SUB, p->exponent, p->total);
     const GExpr *log_q = gx2(g, G_SUB, q->exponent, q->total);
@@ -248,7 +254,8 @@ static const GExpr *square_between_roots(Graph *g, const Softmax *p, const Softm
                      times(g, gx1(g, G_EXP, high), times(g, loss, loss)));
 }
 
-/* 1 less the sum of roots of the products of two rows' entries: see the note. */
+/* Returns 1 less the sum of roots of the products of two rows' entries, by Note [Roots of two
+ * softmaxes]. NULL: the sum is none of these. */
 static const GExpr *roots_complement(Logs *l, const ComputeSpec *sum, const GExpr *v) {
     Graph *g = l->g;
     const GExpr *factors[2];
@@ -267,8 +274,9 @@ static const GExpr *roots_complement(Logs *l, const ComputeSpec *sum, const GExp
     return times(g, gx_real(g, 0.5), read_of(g, &squares, v));
 }
 
-/* See the note. The entries that are summed have to be among those that the row's log-sum-exp
- * takes. */
+/* Returns the complement of a sum by Note [Some of a softmax] or Note [Roots of two softmaxes].
+ * NULL: the sum is neither. The entries that are summed have to be among those that the row's
+ * log-sum-exp takes. */
 static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
     if (!is_sum_over_one_index(v)) return NULL;
@@ -364,7 +372,8 @@ static const GExpr *power_complement(Logs *l, const GExpr *v, int depth) {
     return negated(g, gx1(g, G_EXPM1, times(g, v->args[1], log)));
 }
 
-/* The complement of a choice, if that of either arm is known. */
+/* Returns the complement of an arm of a choice or a clamp. *known is set if the complement is more
+ * than a plain difference: only then it is worth rewriting the choice. */
 static const GExpr *arm_complement(Logs *l, const GExpr *arm, int depth, bool *known) {
     const GExpr *found = complement(l, arm, depth);
     *known |= found && !is_real_const(arm);
@@ -433,7 +442,7 @@ static const GExpr *tanh_complement(Logs *l, const GExpr *v, int depth) {
     return times(l->g, gx_real(l->g, 2), sigmoid(l->g, times(l->g, gx_real(l->g, -2), v->args[0])));
 }
 
-/* The complement of a complement. */
+/* 1 - (1 - u) = u. */
 static const GExpr *difference_complement(Logs *l, const GExpr *v, int depth) {
     (void)l, (void)depth;
     return is_real_const(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;

@@ -1,6 +1,6 @@
 /* contract: brings sums of products into a form that the register-blocked kernels take
- * (compiler/graph/product.h). Those that fall into regions are left as they are, unless the regions
- * have few rows and a padded copy of one operand makes them one. Of the others:
+ * (compiler/graph/product.h). A sum that falls into regions is left as it is, unless its regions
+ * have few rows and a padded copy of one operand makes one region of them. For other sums:
  *
  *   - A sum whose guard asks for a whole quotient, as in the gradient of a strided convolution, is
  *     split by the remainder of the output index: each piece is a dense product over the taps that
@@ -18,7 +18,7 @@
 
 enum {
     MAX_STRIDE = 8,
-    SMALLER_COPY = 4 /* the copy must be so many times smaller than what is read once from it */
+    SMALLER_COPY = 4 /* how many times smaller than the other operand the padded operand must be */
 };
 
 /* ---- affine expressions of fresh indices ----------------------------------------------------- */
@@ -181,7 +181,7 @@ static bool is_int_const(const GExpr *e) {
     return e->op == G_CONST && e->type == GT_INT;
 }
 
-/* Returns the output index that the expression equals up to a constant, or -1. */
+/* Returns the position of the output index that the expression equals up to a constant, or -1. */
 static int row_of(const ComputeSpec *spec, const GExpr *e, int64_t *shift) {
     AffineSum t;
     if (!affine_of_indices(e, &t) || t.count != 1 || t.factor[0] != 1) return -1;
@@ -292,7 +292,7 @@ static const GExpr *zero_outside(Graph *g, const GExpr *load) {
 /* ---- padding --------------------------------------------------------------------------------- */
 
 /* Returns a read that is 0 outside its array as a plain read of a copy with the zeros. NULL: its
- * subscripts have no known range. */
+ * subscripts have no known range, or one that is far larger than the array. */
 static const GExpr *padded(Graph *g, const ComputeSpec *spec, const GExpr *load) {
     if (!load->has_else) return load;
     const GExpr *otherwise = load->args[load->arg_count - 1];
@@ -330,9 +330,9 @@ static bool is_affine(const GExpr *load) {
     return true;
 }
 
-/* The regions of the weight gradient of a convolution are its taps, and with few channels in the
- * image there are few rows to each. A copy of the image with zeros around it makes one region of
- * all. */
+/* In the weight gradient of a convolution each tap is a region. If the image has few channels, a
+ * region has few rows. A copy of the image with zeros around it makes one region of all taps.
+ * Returns the node itself where a copy does not help, or is not small enough. */
 static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
     ComputeSpec spec;
     graph_open(g, node, &spec);

@@ -52,8 +52,8 @@ static const GExpr *d_neg(Graph *g, const GExpr *e, int i) {
 static const GExpr *unless_zero(Graph *g, const GExpr *x, const GExpr *slope) {
     return gx_select(g, gx2(g, G_EQ, x, gx_real(g, 0)), gx_real(g, 0), slope);
 }
-/* The slope of a log, which is 0 for the log of 0, too: the value is -inf then, which a finite
- * result weighs by 0 if at all. */
+/* The slope of a log is 0 at 0, too. The log is -inf there, so a result that is finite can only
+ * have weighed it by 0. */
 static const GExpr *d_log(Graph *g, const GExpr *e, int i) {
     (void)i;
     return unless_zero(g, e->args[0], quotient(g, gx_real(g, 1), e->args[0]));
@@ -72,7 +72,7 @@ static const GExpr *d_pow(Graph *g, const GExpr *e, int i) {
     const GExpr *slope = mul(g, power, gx2(g, G_POW, x, sub(g, power, gx_real(g, 1))));
     return gx_select(g, gx2(g, G_LT, power, gx_real(g, 1)), unless_zero(g, x, slope), slope);
 }
-/* A tie goes to the first argument, whole. */
+/* In a tie, the first argument has the whole slope. */
 static const GExpr *d_max(Graph *g, const GExpr *e, int i) {
     const GExpr *second = gx2(g, G_LT, e->args[0], e->args[1]);
     return gx_select(g, second, gx_real(g, i ? 1 : 0), gx_real(g, i ? 0 : 1));
@@ -136,7 +136,7 @@ static const GExpr *d_abs(Graph *g, const GExpr *e, int i) {
     (void)i;
     return gx1(g, G_SIGN, e->args[0]);
 }
-/* Taken apart in derivative_by_load, which keeps the select around the slopes of its arms. */
+/* derivative_by_load does not come here: it keeps the select around the slopes of its arms. */
 static const GExpr *d_select(Graph *g, const GExpr *e, int i) {
     if (i == 0) return NULL;
     return gx_select(g, e->args[0], gx_real(g, i == 1), gx_real(g, i == 2));
@@ -149,7 +149,8 @@ static const Rule rules[G_OP_COUNT] = {
 #undef SCALAR
 };
 
-/* A slope that is no number is a fault of the formula that has it. */
+/* Returns the place of a formula, marked as that of its slope, so that a slope that is no number is
+ * reported as a fault of the formula that it belongs to. */
 static const GPlace *place_of_slope(Graph *g, const GPlace *place) {
     if (!place || place->is_slope) return place;
     GPlace *slope = arena_new_of(g->arena, GPlace);
@@ -170,7 +171,7 @@ const GExpr *derivative_of(Graph *g, const GExpr *e, int i) {
 typedef struct ByLoad {
     Graph *g;
     const GExpr *load;
-    /* By part: its derivative, or NULL; each part is derived once, however often it stands. */
+    /* By part: its derivative, or NULL. Each part is derived once, however often it occurs. */
     ExprMap known;
 } ByLoad;
 

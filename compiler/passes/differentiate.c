@@ -26,7 +26,8 @@ typedef struct Pass {
     Graph *g;
     Adjoint *of; /* by position in the list of nodes at the start */
     int count;
-    /* By id: the position + 1, or 0. Nodes of the gradient have larger ids. */
+    /* By the id of a node: its position in that list + 1, or 0. Nodes of the gradient have larger
+     * ids than the table. */
     int *places;
     uint32_t ids;
 } Pass;
@@ -46,7 +47,7 @@ static VisitStep note_load(void *context, const GExpr *e) {
     return e->has_else ? VISIT_INSIDE : VISIT_PAST;
 }
 
-/* The real loads of an expression, each once, in the order in which they stand. */
+/* Returns the real loads of an expression, each once, in the order in which they occur. */
 static RealLoads real_loads(Graph *g, const GExpr *e) {
     RealLoads loads = {.g = g};
     expr_visit(e, note_load, &loads);
@@ -65,7 +66,7 @@ static const GExpr *flat_position(Graph *g, const ComputeSpec *y) {
     return flat;
 }
 
-/* True at every place of the reduced space but one, which `at` tells. */
+/* Returns a condition that holds at every place of the reduced space but `at`. */
 static const GExpr *is_elsewhere(Graph *g, const ComputeSpec *y, const GExpr *const *at) {
     const GExpr *same = NULL;
     for (int i = 0; i < y->red_rank; i++)
@@ -73,9 +74,9 @@ static const GExpr *is_elsewhere(Graph *g, const ComputeSpec *y, const GExpr *co
     return gx1(g, G_NOT, same);
 }
 
-/* The product of all terms but the one at hand: an array with the axes of the result, and one for
- * all reduced indices together. To divide the whole product by the term would take less work, and
- * would be wrong where the term is 0. */
+/* Returns the product of all terms but the one at hand, read from an array with the axes of the
+ * result and one more axis for all reduced indices together. To divide the whole product by the
+ * term would take less work, and would be wrong where the term is 0. */
 static const GExpr *product_of_others(Graph *g, const ComputeSpec *y) {
     ComputeSpec others = *y;
     int64_t places = 1;
@@ -97,15 +98,17 @@ static const GExpr *product_of_others(Graph *g, const ComputeSpec *y) {
     return gx_load(g, graph_compute(g, &others), others.out_rank, read, NULL);
 }
 
-/* The effect on y[o] of a change of one term: 1 for sums, the softmax weight for a log-sum-exp, the
- * product of the other terms, and 1 for the winner of an extremum. */
+/* Returns the gradient that arrives at one term: `gradient` times the effect of the term on y[o].
+ * That effect is 1 in a sum, the softmax weight in a log-sum-exp, the product of the other terms in
+ * a product, and 1 for the winner of an extremum. *condition says of which terms this holds; it is
+ * left alone if it holds of all. */
 static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y,
                                    const GExpr *gradient, const GExpr **condition) {
     const GExpr *result = gx_load(g, node, y->out_rank, y->out, NULL);
     switch (node->reducer) {
     case GR_LSE: {
         const GExpr *weight = gx1(g, G_EXP, gx2(g, G_SUB, y->value, result));
-        /* a term of -inf has weight 0, even in a row of nothing else */
+        /* A term of -inf has weight 0, even in a row of nothing else. */
         *condition = gx1(g, G_IS_FINITE, y->value);
         return gx2(g, G_MUL, gradient, weight);
     }
@@ -154,7 +157,7 @@ static const GExpr *reach_new(Reach *r, const GExpr *e) {
     Graph *g = r->g;
     const GExpr *found = NULL;
     if (e == r->load) return gx_bool(g, true);
-    /* subscripts are ints and have no slope */
+    /* Subscripts are ints and have no slope. */
     if (e->op == G_LOAD && !e->has_else) return NULL;
     if (e->op == G_LOAD) {
         found = slope_condition(r, e->args[e->arg_count - 1]);
@@ -337,8 +340,8 @@ static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
     }
 }
 
-/* The derivative of a library call. Only solve has one; positions have none, and draws are
- * constants. */
+/* True if a gradient goes through a library call. Only solve has a derivative: positions have none,
+ * and draws are constants. */
 static bool call_needed(const Pass *p, const GNode *node) {
     bool needed = false;
     for (int i = 0; node->call == COUPLET_CALL_SOLVE && i < node->operand_count; i++) {
@@ -358,7 +361,7 @@ static VisitStep is_needed_read(void *context, const GExpr *e) {
                : VISIT_PAST;
 }
 
-/* Notes the nodes that a gradient goes through on its way to one of those that are asked for. */
+/* Notes the nodes that a gradient goes through on its way to one of the nodes `wrt`. */
 static void note_needed(Pass *p, GNode *const *nodes, GNode *const *wrt, int count) {
     for (int i = 0; i < count; i++) {
         int at = position_of(p, wrt[i]);

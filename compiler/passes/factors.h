@@ -1,10 +1,10 @@
-/* Products whose factors belong to two sides. */
+/* Splits a product into the factors that the caller takes and those that it leaves. */
 #ifndef COUPLET_COMPILER_PASSES_FACTORS_H
 #define COUPLET_COMPILER_PASSES_FACTORS_H
 
 #include "compiler/graph/graph.h"
 
-/* The product of the factors on either side. NULL: the product is 1. */
+/* The product of the factors that were taken, and that of the others. NULL: the product is 1. */
 typedef struct Factors {
     const GExpr *taken;
     const GExpr *rest;

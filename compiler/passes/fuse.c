@@ -2,11 +2,11 @@
  * consumers in place of their reads of it when that saves memory traffic and repeats no work worth
  * mentioning:
  *
- *   - a constant, or a plain read of another node, always; a read whose place is no multiple of
- *     indices, as at the mirrored edge of an image, only where it is not done over and over;
- *   - with one consumer that reads it once, whatever it costs;
- *   - with several, when it is cheap, they all take it, so that it is never stored, and they read
- *     no more than it would cost to store it.
+ *   - A constant, or a plain read of another node, is always put in. A read whose place is no
+ *     multiple of indices, as at the mirrored edge of an image, falls under the rules below.
+ *   - A node with one consumer that reads it once is put in, whatever it costs.
+ *   - A node with several consumers is put in if it is cheap, if all of them take it, so that it is
+ *     never stored, and if they then read no more than it would cost to store it.
  *
  * A node that is stored for others is still computed anew where that is cheap and everything it
  * reads is read there anyway (the activation, from the convolution, in the gradient of batch
@@ -50,13 +50,13 @@ typedef struct Survey {
     ARRAY(GNode *) operands;
     int cost;
     int large_reads;
-    /* The elements from which on an array counts as large: as many as the node's own. */
+    /* An array with so many elements counts as large: a quarter of the node's own. */
     int64_t large;
     bool depends; /* true if the expression depends on an index of the space */
 } Survey;
 
-/* Index arithmetic of reads is not counted: it is the loop's. Nor are sums of ints, but a division
- * is. */
+/* Index arithmetic of reads is not counted, since the loop does it. Other arithmetic of ints is not
+ * counted either, but for divisions. */
 static VisitStep survey_part(void *context, const GExpr *e) {
     Survey *s = context;
     s->cost += e->type == GT_INT && e->op != G_MOD && e->op != G_FLOORDIV ? 0 : gx_price(e->op);
@@ -91,7 +91,7 @@ static void survey_node(Graph *g, Survey *s, const GNode *n) {
 
 typedef struct Use {
     GNode *consumer;
-    const GExpr *first; /* one of its reads */
+    const GExpr *first; /* the first of its reads */
     int reads;          /* the number of reads with different subscripts */
     bool takes;         /* true if the consumer could have the expression in place of the read */
 } Use;
@@ -158,6 +158,7 @@ static void note_all(Graph *g, Pass *p) {
 
 /* ---- the decision ---------------------------------------------------------------------------- */
 
+/* Finds a read whose place depends on indices alone, but is no sum of multiples of them. */
 static VisitStep is_uneven(void *context, const GExpr *e) {
     (void)context;
     Affine at;
@@ -167,8 +168,8 @@ static VisitStep is_uneven(void *context, const GExpr *e) {
     return VISIT_PAST;
 }
 
-/* `old` is the node as it was when uses were noted, `now` as it is after its own operands were put
- * in. */
+/* True if the node is put into all its consumers. `old` is the node as it was when uses were noted,
+ * `now` as it is after its own operands were put in. */
 static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNode *now) {
     const Uses *uses = &p->of[old->id];
     if (now->kind != GN_COMPUTE || now->reducer != GR_NONE || now->active) return false;
@@ -203,6 +204,8 @@ typedef struct Insert {
     uint32_t count;
 } Insert;
 
+/* Returns the node's expression at the place of a read without an `else`. NULL: the read has one,
+ * or a check of its subscripts would be lost. */
 static const GExpr *in_place_of(Graph *g, const GExpr *load, const GNode *node) {
     ComputeSpec spec;
     graph_open(g, node, &spec);
@@ -219,8 +222,9 @@ static const GExpr *soften(void *context, Graph *g, const GExpr *e) {
     return gx_load(g, e->tensor, e->tensor->rank, e->args, otherwise);
 }
 
-/* Replaces a read that may be outside its array: by the expression inside, and by the other value
- * elsewhere. The reads of the expression then stay inside, too. */
+/* Replaces a read that may be outside its array by a choice: the node's expression inside, and the
+ * read's `else` outside. The reads of the expression get an `else` as well, so that none of them
+ * stops the run where the choice does not take it. Returns NULL if a subscript reads data. */
 static const GExpr *in_place_of_guarded(Graph *g, const GExpr *load, const GNode *node) {
     ComputeSpec spec;
     graph_open(g, node, &spec);
@@ -262,8 +266,8 @@ static GNode *renew(Graph *g, Insert *in, GNode *n) {
     return rewrite_node(g, n, as_it_is, insert, in);
 }
 
-/* Renews a sum of products. Plain views of other arrays are put in as long as it stays a
- * contraction with wide regions, and a streamed one as long as its rows are evenly spaced. */
+/* Renews a sum of products. Plain views of other arrays are put in as long as the sum stays a
+ * contraction with wide regions. The rows of a streamed product must stay evenly spaced, too. */
 static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     Product form;
     PairProduct pairs;
@@ -282,8 +286,8 @@ static bool reads_streamed(const Survey *s) {
     return false;
 }
 
-/* Renews a sink, which must stay one, so its rows must be evenly spaced. Only expressions that read
- * a streamed product are put in. */
+/* Renews a sink that would be none with all its operands put in, since the rows of a sink must be
+ * evenly spaced. Only expressions that read a streamed product are put in. */
 static GNode *renew_sink(Graph *g, Insert *in, GNode *n) {
     Survey s;
     for (uint32_t i = 0; i < in->count; i++) {
@@ -369,7 +373,7 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     return renew(g, in, n);
 }
 
-/* The node that an output or a commit may stand for in place of this one. An output is often a
+/* Returns the node that an output or a commit takes in place of this one. An output is often a
  * plain copy of another node: the gradient of a factor may be the whole product. The node that is
  * copied is returned then, so that nothing is copied. A copy of an input, a state or a constant
  * stays a copy. */

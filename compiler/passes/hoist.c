@@ -18,7 +18,7 @@
 enum {
     LARGE_SPACE = 4096,
     FEWER = 8,       /* how many times fewer elements are worth a node */
-    COSTLY_PLACE = 4 /* the operations for which rounding a number to a place is worth a node */
+    COSTLY_PLACE = 4 /* the price from which on a number that is rounded to a place has a node */
 };
 
 typedef struct Hoist {
@@ -45,7 +45,8 @@ static int64_t points(const GNode *n) {
     return count;
 }
 
-/* The indices of an expression, and the size of their space; 0 when they are too many. */
+/* Lists the indices of an expression. Returns the size of their space, or 0 if they are too many
+ * for a node. */
 static int64_t space_of(Graph *g, const GExpr *e, const GExpr **indices, int *count) {
     int64_t size = 1;
     *count = gx_free_indices(g, e, indices);
@@ -94,7 +95,8 @@ static const GExpr *as_node(Graph *g, Hoist *h, const GExpr *e) {
 
 static const GExpr *hoist(Graph *g, Hoist *h, const GExpr *e);
 
-/* The largest parts that can be taken out, from the top. */
+/* Takes out the largest parts that can be taken out, beginning at the top: a costly part as a
+ * whole, or the reciprocal of its divisor, or parts of its arguments. */
 static const GExpr *hoist_new(Graph *g, Hoist *h, const GExpr *e) {
     const GExpr *taken = is_costly(e) ? as_node(g, h, e) : NULL;
     if (taken) return taken;

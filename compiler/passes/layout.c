@@ -20,11 +20,11 @@ enum {
 
 typedef struct Layout {
     uint32_t count;
-    uint32_t *leader; /* by the id of a node: union-find over tensors that must have equal axes */
-    /* by leader: for each axis, the multiply-adds that want it as the last axis */
+    uint32_t *leader; /* by the id of a node: union-find over tensors with one order of axes */
+    /* By leader, for each axis: the multiply-adds that want it as the last axis. */
     double (*votes)[GRAPH_MAX_RANK];
     bool *fixed; /* by leader: true if the order of axes may not change */
-    GNode **now; /* by the id of a node */
+    GNode **now; /* by the id of a node: the node with its new order of axes */
 } Layout;
 
 static uint32_t leader_of(Layout *l, uint32_t id) {
@@ -114,7 +114,7 @@ static void vote_product(Layout *l, const GNode *node, const Product *p) {
     vote(l, p->a->tensor, along_m, p->terms / 2);
 }
 
-/* The axis to go last, or -1 to leave the order as it is. */
+/* Returns the axis that is to go last, or -1 to leave the order as it is. */
 static int last_axis(Layout *l, const GNode *node) {
     uint32_t leader = leader_of(l, node->id);
     if (node->kind != GN_COMPUTE || node->rank < FEWEST_AXES || l->fixed[leader]) return -1;

@@ -28,12 +28,13 @@
 enum {
     MOST_TERMS = 24,
     DEEPEST_DRAW = 8,
-    SAFE_DRAW = 20,        /* the exponent of a factor that is below 5e8 */
+    SAFE_DRAW = 20,        /* a drawn factor with a smaller exponent is below 5e8 */
     MOST_BEHIND_NODES = 8, /* the most nodes of a sum, and of all sums that it reads */
     MOST_INLINED = 8       /* the arrays whose exponents are written into one formula */
 };
 
-static const double lowest = -3e38, highest_exponent = 80; /* of float32 */
+/* Bounds within which float32 and its exponential are finite. */
+static const double lowest = -3e38, highest_exponent = 80;
 
 static bool is_real(const GExpr *e, double value) {
     return e->op == G_CONST && e->type == GT_REAL && e->real == value;
@@ -100,8 +101,8 @@ static void note_made(Logs *l, const GNode *node, bool positive) {
 
 /* ---- does it hold an exponential ------------------------------------------------------------- */
 
-/* The number of reductions between a value and its nearest exponential, and its nearest one that
- * has a bounded size: a softmax, a sigmoid. */
+/* The number of reductions between a value and its nearest exponential, and between the value and
+ * the nearest exponential of bounded size, such as a softmax or a sigmoid. */
 typedef struct Reach {
     int exp;
     int softmax;
@@ -199,8 +200,8 @@ static Reach find_reach(Logs *l, const GExpr *e) {
     return rules[e->op] ? rules[e->op](l, e) : nowhere;
 }
 
-/* Finds the reach of an expression, each of which is looked at once: every quotient of a whole
- * network asks for it. */
+/* Finds the reach of an expression. Each expression is looked at once, since every quotient of a
+ * whole network asks for its reach. */
 static Reach reach_of(Logs *l, const GExpr *e) {
     if (e->type != GT_REAL || e->op == G_CONST) return nowhere;
     const ExprValue *known = expr_map_find(&l->reach, e);
@@ -210,7 +211,7 @@ static Reach reach_of(Logs *l, const GExpr *e) {
     return found;
 }
 
-/* Does the same on a way that has opened reductions already. */
+/* True if an exponential is near enough on a way that has opened reductions already. */
 static bool holds_within(Logs *l, const GExpr *e, int way) {
     const Reach r = reach_of(l, e);
     const int opened = way % PER_MOVE;
@@ -228,8 +229,8 @@ bool logs_hold_bare_exp(Logs *l, const GExpr *e) {
 
 /* ---- exponentials alone ---------------------------------------------------------------------- */
 
-/* The arrays within each other that the value is made of, and one more; 0: it is not made of
- * exponentials alone. */
+/* Returns 1 more than the number of elementwise arrays that lie within each other in the value,
+ * down to the first reduction. 0: the value is not made of exponentials alone. */
 static int64_t pure_depth(Logs *l, const GExpr *e);
 
 static int64_t pure_depth_of_args(Logs *l, const GExpr *e, int first, int end) {
@@ -261,7 +262,8 @@ static bool is_pure_leaf(const GExpr *e) {
 }
 
 static int64_t find_pure_depth(Logs *l, const GExpr *e) {
-    /* by operation: the first of the arguments that are asked, and the one behind the last */
+    /* By operation: the range, first to end - 1, of the arguments that have to be made of
+     * exponentials alone. */
     static const struct {
         int first;
         int end;
@@ -296,6 +298,8 @@ static bool provably_positive(const GExpr *e) {
            e->op == G_SOFTPLUS;
 }
 
+/* Returns the form of a value that is not opened. A constant or a condition is an exponential; any
+ * other value is its own scale. */
 static LogForm plain(Logs *l, const GExpr *e) {
     Graph *g = l->g;
     if (is_real(e, 0)) return (LogForm){gx_real(g, -INFINITY), NULL, true};
@@ -351,8 +355,8 @@ static LogForm power(Graph *g, const LogForm *f, double exponent) {
                      f->positive};
 }
 
-/* Returns log(exp(a) + exp(b)), either of which may be -inf. Without a maximum or a distance, equal
- * arguments each have half of the gradient. */
+/* Returns log(exp(a) + exp(b)), where a or b may be -inf. There is no maximum and no absolute value
+ * in it, so equal arguments have half of the gradient each. */
 static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
     const GExpr *turned = gx2(g, G_LT, a, b);
     const GExpr *high = gx_select(g, turned, b, a);
@@ -362,7 +366,8 @@ static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
 
 /* ---- shared shifts --------------------------------------------------------------------------- */
 
-/* log e = m + log(e * exp(-m)) does not depend on m. */
+/* A shared shift m carries no gradient, because log e = m + log(e * exp(-m)) does not depend on m.
+ */
 const GExpr *log_stopped(Graph *g, const GExpr *e) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
@@ -380,8 +385,8 @@ static const GExpr *bounded(Graph *g, const GExpr *shift) {
     return gx2(g, G_MAX, shift, gx_real(g, lowest));
 }
 
-/* Lowers the exponent. If the scale may be 0, the exponent may be larger than all that count. It is
- * then kept from overflowing, so that 0 times it is 0. */
+/* Returns scale * exp(shift - by). If the scale may be 0, the shift may be larger than all shifts
+ * that count. The exponent is then kept small enough that exp is finite, and 0 times exp is 0. */
 static const GExpr *lowered(Graph *g, const LogForm *f, const GExpr *by) {
     const GExpr *exponent = gx2(g, G_SUB, shift_of(g, f), by);
     if (f->scale && !f->positive) {
@@ -390,7 +395,8 @@ static const GExpr *lowered(Graph *g, const LogForm *f, const GExpr *by) {
     return gx2(g, G_MUL, scale_of(g, f), gx1(g, G_EXP, exponent));
 }
 
-/* The shift of a term that counts. */
+/* Returns the shift of a term, or -inf where the scale is 0, so that the term does not count for
+ * the maximum. */
 static const GExpr *counting_shift(Graph *g, const LogForm *f) {
     if (!f->scale || f->positive) return shift_of(g, f);
     return gx_select(g, gx2(g, G_NE, f->scale, gx_real(g, 0)), shift_of(g, f),
@@ -428,7 +434,8 @@ static void add_signed(SignedTerms *terms, const GExpr *e, bool negative) {
 }
 
 /* Collects addends, at most `most` with those that are there already; the rest stays a sum, as one
- * addend. Sums at other places are not opened, except for single terms that may cancel. */
+ * addend. An array that is read at another place (log_is_moved) is not opened if it holds sums, and
+ * is opened if it holds single terms, which may cancel. */
 static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerms *terms) {
     const GExpr *v = log_value_behind(l, e);
     if (v != e && most > MOST_BEHIND_NODES) most = MOST_BEHIND_NODES;
@@ -453,8 +460,8 @@ static void drop_term(SignedTerms *terms, int i) {
     terms->negative[i] = terms->negative[terms->count];
 }
 
-/* Cancels what is subtracted from a sum that contains it: sum[j] e[j] - e[i] is the sum over the
- * others. */
+/* Cancels terms that are subtracted from a sum that contains them: sum[j] e[j] - e[i] is the sum
+ * over all other j. */
 static void cancel(Logs *l, SignedTerms *terms) {
     for (int i = 0; i < terms->count; i++) {
         for (int k = 0; terms->negative[i] && k < terms->count; k++) {
@@ -542,8 +549,8 @@ static LogForm chosen_form(Graph *g, const GExpr *condition, const LogForm *a, c
     return (LogForm){gx_select(g, condition, shift_of(g, a), shift_of(g, b)), scale, positive};
 }
 
-/* Returns the form of an extremum. Each side keeps its own shift, since the side that loses may be
- * too small to be seen from the other. */
+/* Returns the form of an extremum. The form chosen keeps its own shift: lowered by a shift that
+ * both sides share, it may be too small for float32. */
 static LogForm extreme_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     LogForm a = form_at(l, e->args[0], way);
@@ -556,7 +563,7 @@ static LogForm extreme_form(Logs *l, const GExpr *e, int way) {
     const GExpr *zero = gx_real(g, 0);
     bool is_max = e->op == G_MAX;
     const GExpr *less = is_max ? gx2(g, G_LT, left, right) : gx2(g, G_LT, right, left);
-    /* A number that underflows is still positive. */
+    /* A number that underflows when it is lowered is still positive, so signs decide as well. */
     const GExpr *low = scale_of(g, is_max ? &a : &b);
     const GExpr *high = scale_of(g, is_max ? &b : &a);
     const GExpr *signs = gx2(g, G_AND, gx2(g, G_LE, low, zero), gx2(g, G_LT, zero, high));
@@ -582,7 +589,9 @@ static const GExpr *node_at(Graph *g, const ComputeSpec *spec, const GExpr *load
                    load->args, NULL);
 }
 
-/* The sum over r of scale * exp(shift). */
+/* Returns the form of the sum over r of scale * exp(shift). If the scale does not depend on r, the
+ * sum is a log-sum-exp, and has that scale. Otherwise the terms are lowered by the largest shift of
+ * a term that counts. */
 static LogForm sum_node_form(Logs *l, const GExpr *load, int way) {
     Graph *g = l->g;
     ComputeSpec spec = *logs_opened(l, load->tensor);
@@ -634,7 +643,7 @@ static LogForm stopped_form(Logs *l, const GExpr *e, int way) {
                      f.scale ? log_stopped(g, f.scale) : NULL, f.positive};
 }
 
-/* The exponents of an array of exponentials alone, as an array. */
+/* Returns the form of an array of exponentials alone. Its exponents are kept as an array. */
 static LogForm kept_form(Logs *l, const GExpr *load) {
     ComputeSpec spec = *logs_opened(l, load->tensor);
     const LogForm f = form_at(l, spec.value, 0);
@@ -658,7 +667,8 @@ static LogForm node_form(Logs *l, const GExpr *load, int way) {
     return behind_form(l, load, way);
 }
 
-/* True if an exponential in it lies too far on this way, and not too far by itself. */
+/* True if the expression holds an exponential that is near enough by itself, and too far on this
+ * way. */
 static bool is_out_of_reach(Logs *l, const GExpr *e, int way) {
     return logs_hold_exp(l, e) && !holds_within(l, e, way);
 }
@@ -764,7 +774,7 @@ const GExpr *log_one_minus_exp(Graph *g, const GExpr *u) {
     return gx_select(g, is_near, near, far);
 }
 
-/* Returns log(exp(a) - exp(b)) as a + log(1 - exp(b - a)), or NULL if it is no difference of two
+/* Returns log(exp(a) - exp(b)) as a + log(1 - exp(b - a)). NULL: the value is no difference of two
  * exponentials. */
 static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
     Graph *g = l->g;
@@ -779,7 +789,8 @@ static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
     return a.shift ? gx2(g, G_ADD, a.shift, rest) : rest;
 }
 
-/* The side of a product or quotient whose other side holds no exponential; -1: there is none. */
+/* Returns the side of a product or quotient, 0 or 1, whose other side holds no exponential. -1:
+ * there is none. */
 static int side_with_exps(Logs *l, const GExpr *v) {
     if (v->op != G_MUL && v->op != G_DIV) return -1;
     if (!logs_hold_exp(l, v->args[1])) return 0;
@@ -809,7 +820,8 @@ static const GExpr *add_log(Graph *g, const GExpr *log, const GExpr *factor) {
     return factor ? gx2(g, G_ADD, log, gx1(g, G_LOG, factor)) : log;
 }
 
-/* Plain factors on either side of n / (n + r) are a log of their own. */
+/* Returns log(a / b) where a / b or b / a is a share n / (n + r). Factors without exponentials on
+ * either side of a share have a log of their own, which is added. NULL: there is no share. */
 static const GExpr *log_of_quotient(Logs *l, const GExpr *a, const GExpr *b) {
     const GExpr *share = log_of_share(l, a, b);
     const GExpr *inverse = share ? NULL : log_of_share(l, b, a);

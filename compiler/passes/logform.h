@@ -10,15 +10,16 @@
 
 #include <math.h>
 
-/* The most reductions between a formula and an exponential for which the formula is taken apart. A
- * softmax is an exponential of bounded size, and that of a network's attention is not worth taking
- * a loss apart. */
+/* The most reductions between a formula and an exponential for which the formula is taken apart.
+ * There are fewer on the way to a softmax, whose size is bounded: a loss is not worth taking apart
+ * down to the softmax of a network's attention. */
 enum {
     REACH_OF_EXP = 4,
     REACH_OF_SOFTMAX = 2,
 };
-/* The most reads at another place, such as a[(i + 1) mod N], between them. Each opens its formula
- * again: a chain of formulas that read their neighbours has as many places as links. */
+/* The most reads at another place, such as a[(i + 1) mod N], between a formula and an exponential.
+ * Each read opens its formula again, and a chain of formulas that read their neighbours has as many
+ * places as links. */
 enum { MOST_MOVES = 2 };
 /* The way in which a form was reached, as a number: the reductions that were opened on the way, and
  * PER_MOVE for each move. */
@@ -27,7 +28,7 @@ enum {
     WAYS = (MOST_MOVES + 1) * PER_MOVE,
 };
 
-/* Products, choices and clamps around a probability whose complement is looked for. */
+/* The most products, choices and clamps around a probability whose complement is looked for. */
 enum { MOST_NESTED = 12 };
 
 typedef struct LogForm {
@@ -46,15 +47,15 @@ typedef struct Logs {
     ExprMap logs;   /* by expression: the result of log_of */
     /* By expression: true if it is a length, or a product of lengths. */
     ExprMap lengths;
-    /* By expression: the arrays that nest in it, if it is made of exponentials alone (logform.c).
-     */
+    /* By expression: how deep arrays nest in it, or 0 if it is not made of exponentials alone
+     * (logform.c). */
     ExprMap pure;
     ExprMap forms[WAYS]; /* by expression, for each way: the result of log_form */
     /* By expression, for each depth: the result of complement_of. */
     ExprMap complements[MOST_NESTED];
     /* By the id of a node: the node, opened with indices of its own. */
     ARRAY(const ComputeSpec *) opened;
-    ARRAY(char) made; /* by the id of a node: true if it is a scale or a shift of a form */
+    ARRAY(char) made; /* by the id of a node: not 0 if it is a scale or a shift of a form */
 } Logs;
 
 void logs_open(Logs *l, Graph *g);
@@ -83,12 +84,12 @@ const GExpr *log_one_minus_exp(Graph *g, const GExpr *u);
 /* Returns the expression, or a read of an array of it if it has grown large, so that formulas that
  * are made of such formulas have a bound. */
 const GExpr *log_settled(Graph *g, const GExpr *e);
-/* The value, with no gradient through it. */
+/* Returns the value, with no gradient through it. */
 const GExpr *log_stopped(Graph *g, const GExpr *e);
 
-/* complement.c: 1 - v without the difference, where v is close to 1 when that loses digits: a
- * sigmoid, a softmax, a share n / (n + r), a hyperbolic tangent, an exponential, and products,
- * powers, choices and clamps of them. NULL: v is nothing of the kind. */
+/* complement.c: returns 1 - v without the difference, which would lose digits where v is close to
+ * 1. v may be a sigmoid, a softmax, a share n / (n + r), a hyperbolic tangent, an exponential, or a
+ * product, power, choice or clamp of these. NULL: v is none of them. */
 const GExpr *complement_of(Logs *l, const GExpr *v);
 /* complement.c: returns the same of a sum of roots of the products of two softmaxes' entries, or
  * NULL for any other value. */
@@ -97,12 +98,12 @@ const GExpr *complement_of_roots(Logs *l, const GExpr *v);
 /* ratio.c: returns the log of a quotient such as (1 - exp(-x)) / x by its power series near 0, or
  * NULL. */
 const GExpr *log_ratio(Logs *l, const GExpr *quotient);
-/* True if some function of such a quotient stands in the graph. Without one, no quotient is to be
- * looked into. */
+/* True if the graph holds some function that has such a series. If not, no quotient needs to be
+ * looked at. */
 bool log_ratio_may_be(const Graph *g);
 
-/* exp(exponent - total), the total being a read of a log-sum-exp, or one with a choice for empty
- * rows around it. */
+/* A softmax, exp(exponent - total). The total is the read `lse` of a log-sum-exp, or a choice
+ * around that read for empty rows. */
 typedef struct Softmax {
     const GExpr *exponent;
     const GExpr *total;
@@ -110,12 +111,12 @@ typedef struct Softmax {
 } Softmax;
 bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found);
 
-/* share_of_sum.c: log(n / (n + r)) = -softplus(log r - log n), r being what is left of the
- * denominator: its other addends, or its sum without the term, or the terms, that the numerator is;
- * NULL when the denominator does not provably hold the numerator. */
+/* share_of_sum.c: returns log(n / (n + r)) = -softplus(log r - log n). r is what is left of the
+ * denominator without the numerator: its other addends, or its sum without the terms that make the
+ * numerator. NULL: the denominator does not provably hold the numerator. */
 const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator);
-/* Returns sum - part, without adding the part first. *rest is NULL if nothing is left. Returns
- * false if the part is not provably in the sum. */
+/* Makes *rest = sum - part without adding the part first, or NULL if nothing is left. Returns false
+ * if the part is not provably in the sum. */
 bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest);
 /* Takes the numerator out of the addends of a denominator, as log_take_out does. */
 bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,

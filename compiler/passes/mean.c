@@ -3,8 +3,8 @@
  *
  * E[x y] - E[x] E[y] is E[(x - E[x]) (y - E[y])]. In float32 the squares of values near 1e4 are
  * rounded to 8, and values that lie 0.01 apart have a variance of 1e-4: nothing is left of the
- * difference. What is away from the means keeps its digits, and the pass centre takes care of the
- * means. The rewrite runs ahead of the gradient, which so has the same form. */
+ * difference. The distances from the means keep their digits, and the pass centre takes care of the
+ * means. The rewrite runs ahead of the gradient, which therefore has the same form. */
 #include "compiler/passes/mean.h"
 
 #include "compiler/graph/visit.h"
@@ -25,8 +25,8 @@ static bool is_sum(const GExpr *e) {
            e->tensor->reducer == GR_SUM && !e->tensor->streamed;
 }
 
-/* The value behind reads and behind a guard, which puts NaN in place of a dividend or a divisor
- * that vanishes (lower/vanish.c). */
+/* Returns the value behind reads, and behind the choice that puts NaN in place of a dividend or a
+ * divisor that vanishes (lower/vanish.c). */
 static const GExpr *unguarded(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     const GExpr *chosen = v->op == G_ROOT ? v->args[1] : v;
@@ -69,7 +69,8 @@ typedef struct Factors {
     int count;
 } Factors;
 
-/* False: there are more than fit. */
+/* Collects the factors of a product, without those that are 1. Returns false if there are more than
+ * fit. */
 static bool add_factors(Logs *l, const GExpr *e, Factors *f) {
     const GExpr *v = log_value_behind(l, e);
     if (v->op == G_MUL) return add_factors(l, v->args[0], f) && add_factors(l, v->args[1], f);
@@ -88,7 +89,8 @@ static bool take_factor(Factors *f, const GExpr *e) {
     return false;
 }
 
-/* Takes the factors of a product out of those of another; false: they are not among them. */
+/* Takes the factors `of` a product out of those of another product. Returns false if one of them is
+ * not there. */
 static bool take_factors(Factors *f, const Factors *of) {
     for (int i = 0; i < of->count; i++)
         if (!take_factor(f, of->items[i])) return false;
@@ -131,7 +133,8 @@ static bool counts_under_guard(Graph *g, const ComputeSpec *sum, const GExpr *co
     return true;
 }
 
-/* An expression over the indices of one sum, over those of another of the same terms. */
+/* Returns an expression over the indices of the sum `other`, whose results are read at `args`, as
+ * an expression over the indices of `sum`, which has the same terms. */
 static const GExpr *at_indices_of(Graph *g, const ComputeSpec *sum, const ComputeSpec *other,
                                   const GExpr *const *args, const GExpr *e) {
     if (!e) return NULL;
@@ -139,7 +142,7 @@ static const GExpr *at_indices_of(Graph *g, const ComputeSpec *sum, const Comput
     return gx_substitute(g, e, other->red_rank, other->red, sum->red);
 }
 
-/* True if the other sum, at these results, is over the same terms. */
+/* True if the other sum, where its results are read at `args`, has the same terms. */
 static bool has_same_terms(Graph *g, const ComputeSpec *sum, const ComputeSpec *other,
                            const GExpr *const *args) {
     if (sum->red_rank != other->red_rank || other->active) return false;
@@ -149,7 +152,7 @@ static bool has_same_terms(Graph *g, const ComputeSpec *sum, const ComputeSpec *
     return at_indices_of(g, sum, other, args, other->guard) == sum->guard;
 }
 
-/* The sum's factor whose own sum is the count; NULL: it is no sum of weights. */
+/* Returns the weight whose sum over the same terms the count is. NULL: the count is no such sum. */
 static const GExpr *weight_of(Logs *l, const ComputeSpec *sum, const GExpr *count) {
     const GExpr *read = unguarded(l, count);
     if (!is_sum(read)) return NULL;
@@ -187,8 +190,8 @@ bool mean_of(Logs *l, const GExpr *quotient, Mean *m) {
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-/* What is away from its mean. Where the product is of all pairs it is an array of its own, as an
- * operand of a product of matrices. */
+/* Returns entry - mean. If it does not depend on all indices of the sum, it is an array of its own,
+ * so that a sum over products of all pairs stays a product of matrices. */
 static const GExpr *away_from(Graph *g, const ComputeSpec *sum, const GExpr *entry,
                               const GExpr *mean) {
     const GExpr *free[GRAPH_MAX_FREE];
@@ -203,7 +206,8 @@ static const GExpr *away_from(Graph *g, const ComputeSpec *sum, const GExpr *ent
     return gx_load(g, graph_compute(g, &away), away.out_rank, away.out, NULL);
 }
 
-/* A mean over the same terms as that of the products, at the indices of their sum. */
+/* A factor of the product of the means: a mean over the same terms as the mean of the products, at
+ * the indices of the sum of the products. */
 typedef struct Side {
     const GExpr *mean;
     const GExpr *entry;
@@ -227,8 +231,8 @@ static bool is_over_same_terms(Logs *l, const Mean *products, const GExpr *e, Si
     return side->mean && add_factors(l, side->entry, &side->factors);
 }
 
-/* A weighted sum that vanishes is 0 or not, who knows: beside weights that are tiny together, what
- * was lost counts. */
+/* A weighted sum that underflows may have been 0 or not. If the sum of the weights is tiny as well,
+ * the loss counts in the quotient, so the sum is NaN. */
 static const GExpr *unless_vanished(Graph *g, const GExpr *sum, const GExpr *weights) {
     static const double small_weights = 0x1p-60;
     const GExpr *has_small_weights =

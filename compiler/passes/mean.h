@@ -1,28 +1,28 @@
-/* Means: what a quotient of a sum by the number of its terms, or by the sum of its weights, is the
- * mean of. */
+/* Recognises means: a sum divided by the number of its terms, or a weighted sum divided by the sum
+ * of its weights. */
 #ifndef COUPLET_COMPILER_PASSES_MEAN_H
 #define COUPLET_COMPILER_PASSES_MEAN_H
 
 #include "compiler/passes/logform.h"
 
-/* sum / count, the sum being of weight * entry. */
+/* The mean sum / count, where the sum is over weight * entry. */
 typedef struct Mean {
     const GExpr *load;      /* the read of the sum */
     const ComputeSpec *sum; /* the node that it reads, opened (logs_opened) */
     /* At the indices of `sum`: */
-    const GExpr *count, *weight, *entry; /* weight: NULL: 1 */
+    const GExpr *count, *weight, *entry; /* a weight of NULL is 1 */
 } Mean;
 
-/* True if the quotient is a mean. Its place in the graph may be any; a guard of the sum, or a
- * weight, asks for a read of the sum at plain indices. */
+/* True if the quotient is a mean. If its sum has a guard or a weight, the sum must be read at plain
+ * indices; otherwise it may be read anywhere. */
 bool mean_of(Logs *l, const GExpr *quotient, Mean *found);
 
-/* `e`, which stands where the load does, at the results of the node that is read; NULL: the load is
- * not at indices of its own, or `e` has others. */
+/* Returns `e`, which stands beside the load, at the results of the node that the load reads. NULL:
+ * the load is not at plain indices, or `e` has other indices. */
 const GExpr *mean_at_results(Graph *g, const ComputeSpec *sum, const GExpr *load, const GExpr *e);
 
-/* A mean of products less the product of the means, a - b, as the mean of the products of what is
- * away from the means; NULL: it is none. */
+/* Returns a - b, a mean of products less the product of the means, as the mean of the products of
+ * the distances from the means. NULL: a - b is no such difference. */
 const GExpr *mean_of_products_apart(Logs *l, const GExpr *a, const GExpr *b);
 
 #endif

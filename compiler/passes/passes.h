@@ -22,8 +22,8 @@ typedef struct PassRow {
 
 const PassRow *passes_table(int *count);
 const PassRow *pass_find(const char *name); /* NULL: there is none */
-bool pass_exists(const char *name);         /* or "lower", what there is before the first one */
-/* "lower, stabilise, ... and place" */
+bool pass_exists(const char *name);         /* true for "lower", too: the graph before all passes */
+/* Returns "lower, stabilise, ... and place". */
 const char *passes_list(Arena *arena);
 
 /* Declares void pass_NAME(Graph *g) for each row that is a function of a graph alone. The top of

@@ -11,7 +11,8 @@ enum {
     MOST_TERMS = 12,
 };
 
-/* f(u) / u by powers of u, or of u^2; good to 1e-12 where |u| is below the bound. */
+/* The series of f(u) / u by powers of u, or of u^2 if it is even. It is good to 1e-12 where |u| is
+ * below the bound. */
 typedef struct Series {
     GOp op;
     bool is_even;
@@ -59,7 +60,7 @@ bool log_ratio_may_be(const Graph *g) {
     return false;
 }
 
-/* A product of factors, over others. */
+/* A product of factors, divided by a product of others. */
 typedef struct Factors {
     const GExpr *over[MOST_FACTORS];
     const GExpr *under[MOST_FACTORS];
@@ -75,7 +76,7 @@ static bool add_factor(const GExpr **factors, int *count, const GExpr *e) {
     return true;
 }
 
-/* False: there are more than fit. */
+/* Lists the factors of a value. Returns false if there are more than fit. */
 static bool factors_of(Logs *l, const GExpr *read, bool divides, Factors *f) {
     const GExpr *e = log_value_behind(l, read);
     if (divides && e->op == G_SELECT && log_is_nan(e->args[1])) {
@@ -115,7 +116,7 @@ static const GExpr *quotient_of(Graph *g, const Factors *f) {
     return under ? gx2(g, G_DIV, over, under) : over;
 }
 
-/* f(u) / u. */
+/* Returns f(u) / u: the series near 0, and the quotient elsewhere and at 0. */
 static const GExpr *ratio(Graph *g, const Series *s, const GExpr *f, const GExpr *u) {
     const GExpr *x = s->is_even ? gx2(g, G_MUL, u, u) : u;
     const GExpr *sum = gx_real(g, s->factors[s->count - 1]);
@@ -126,8 +127,8 @@ static const GExpr *ratio(Graph *g, const Series *s, const GExpr *f, const GExpr
     return gx_select(g, gx2(g, G_AND, is_near, gx1(g, G_NOT, is_zero)), sum, gx2(g, G_DIV, f, u));
 }
 
-/* Puts f(u) / u in place of f(u) over a factor of u, for one factor of the product. False: it has
- * none such. */
+/* Puts f(u) / u in place of a factor f(u) and a factor of u that divides it. Returns false if the
+ * factor at `place` has no series, or no factor of u is a divisor. */
 static bool take_ratio(Logs *l, Factors *f, int place) {
     const Series *s = series_of(f->over[place]->op);
     Factors u = {.over_count = 0};
