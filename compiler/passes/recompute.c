@@ -1,11 +1,11 @@
-/* recompute: where memory is short, what the forward pass made and only the gradient reads once
- * more is computed again there, instead of being kept from one to the other.
+/* recompute: where memory is short, an array of the forward pass that only the gradient reads again
+ * is computed again there, instead of being kept in between.
  *
- * When an array is alive is told from the order of the nodes. At the fullest moment the pass looks
- * for the array that frees most: one that is read before and after, less what must be kept longer
- * for it to be computed again. Elementwise work goes first (activations, normalised values, whose
- * operands are kept anyway); sums and products follow. The same formula of the same operands gives
- * the same bits. */
+ * The order of the nodes tells when an array is alive. At the fullest moment the pass looks for the
+ * array that frees most: an array that is read before that moment and after it, less the operands
+ * that must be kept longer for it to be computed again. Elementwise work goes first (activations,
+ * normalised values, whose operands are kept anyway); sums and products follow. The same formula of
+ * the same operands gives the same bits. */
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 
@@ -122,10 +122,11 @@ static void occupy(Recompute *r, int from, int to, int64_t bytes) {
     r->full[to + 1] -= bytes;
 }
 
-/* The fullest position. */
+/* Returns the fullest position. */
 static int fullest_position(Recompute *r) {
     int fullest = 0;
-    /* The loop first sums the changes at each position, and then the bytes that are alive. */
+    /* `full` first holds the change at each position. Added up, the changes are the bytes that are
+     * alive. */
     memset(r->full, 0, sizeof *r->full * (size_t)(r->count + 2));
     for (int i = 0; i < r->count; i++) {
         const Array *a = &r->arrays[i];
@@ -157,7 +158,7 @@ static int64_t freed(const Recompute *r, int number, int at) {
         int number_of = a->operands.items[i];
         const Array *o = &r->arrays[number_of];
         int last = o->cut < 0 || o->cut >= at ? last_until(o, number_of, r->count) : 0;
-        /* true if the operand is alive here anyway, or is itself computed again */
+        /* True if the operand is alive here anyway, or is itself computed again. */
         bool there = o->cut >= 0 && o->cut < at ? true : last >= at;
         if (!there) bytes -= o->bytes;
     }
@@ -218,6 +219,8 @@ typedef struct Renew {
     int at;                /* the position of the reader */
 } Renew;
 
+/* Returns the node that a reader at position `at` reads: the array as renewed, or its second copy.
+ */
 static GNode *read_at(Renew *w, int number, int at);
 
 static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
@@ -229,6 +232,8 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
                                        e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
+/* Makes the node anew, reading what a reader at position `at` reads. `again` is 1 for a second
+ * copy. */
 static GNode *renew(Renew *w, const GNode *n, int at, int again) {
     Graph *g = w->r->g;
     ComputeSpec spec;

@@ -40,7 +40,7 @@ typedef struct Sharding {
 
 static bool is_made_by_rows(Sharding *s, const GNode *n);
 
-/* True if a read of rows moves with the index. */
+/* True if the node reads an array that is made by rows, at a row that moves with the index. */
 static bool reads_rows_along(Sharding *s, const GNode *n, int index) {
     const Loads loads = loads_of(s->g->arena, n);
     for (int i = 0; i < loads.items.count; i++)
@@ -93,7 +93,7 @@ static int axis_of_samples(Sharding *s, const GNode *n) {
     return -1;
 }
 
-/* The bytes of the rows that the sum reads. */
+/* Returns the bytes of the arrays of rows that the sum reads. */
 static int64_t bytes_of_rows(Sharding *s, const GNode *n) {
     const Loads loads = loads_of(s->g->arena, n);
     int64_t bytes = 0;
@@ -123,7 +123,8 @@ static bool is_plain_sum(const GNode *n) {
            !node_reduces_by_key(n) && !pair_sink(n, &sink);
 }
 
-/* Leaves of a long sum of products are so short that each is one chain of a register block. */
+/* Returns the number of leaves. A leaf of a long sum of products is so short that it is one chain
+ * of a register block. */
 static int64_t leaves_of(Sharding *s, const GNode *n, int axis) {
     Product product;
     int64_t leaves = s->shards;
@@ -175,8 +176,8 @@ static GNode *shard_node(void *context, Graph *g, GNode *n) {
 
 /* ---- sums of sums ---------------------------------------------------------------------------- */
 
-/* Two trees that are only read where one is added to the other, as the gradients of a weight by two
- * views are. One tree adds the leaves of both, so that half as much travels. */
+/* Joins two trees that are only read where one is added to the other, as the gradients of a weight
+ * by two views are. One tree adds the leaves of both, so that half as much travels. */
 typedef struct Joining {
     const GNode *node; /* the node that is being rewritten (rewrite_nodes) */
     Graph *g;
@@ -191,7 +192,7 @@ static bool is_tree(const Joining *j, const GExpr *e) {
     return e->op == G_LOAD && j->sums[e->tensor->id].count > 0;
 }
 
-/* The sum of an element of one tree and the same element of another. */
+/* True of the sum of an element of one tree and the same element of another. */
 static bool adds_trees(const Joining *j, const GExpr *e) {
     if (e->op != G_ADD || !is_tree(j, e->args[0]) || !is_tree(j, e->args[1])) return false;
     const GExpr *a = e->args[0];
@@ -206,6 +207,8 @@ static bool adds_trees(const Joining *j, const GExpr *e) {
     return same;
 }
 
+/* Notes that a tree is added to another. A tree that is read in another way as well becomes its own
+ * partner, and is not joined. */
 static void pair_with(const Joining *j, const GNode *tree, GNode *other) {
     GNode **partner = &j->partner[tree->id];
     *partner = !*partner || *partner == other ? other : (GNode *)(uintptr_t)tree;

@@ -36,6 +36,7 @@ const GExpr *log_value_behind(Logs *l, const GExpr *e) {
     return value;
 }
 
+/* Lists the addends of a value. Returns false if there are more than fit. */
 static bool addends(Logs *l, const GExpr *e, Terms *terms) {
     const GExpr *value = log_value_behind(l, e);
     if (value->op == G_ADD)
@@ -82,8 +83,8 @@ static bool constant_difference(const GExpr *a, const GExpr *b, int64_t *out) {
     return true;
 }
 
-/* a != b for every value of the indices; (x mod m) != b when x - b is a constant that m does not
- * divide and b is a remainder itself. */
+/* True if a != b for every value of the indices. (x mod m) is not b if x - b is a constant that m
+ * does not divide, and b is a remainder itself. */
 static bool always_differ(Graph *g, const GExpr *a, const GExpr *b) {
     int64_t difference;
     int64_t low;
@@ -173,7 +174,7 @@ bool log_guard_implies(const GExpr *guard, const GExpr *other) {
     return guard_all(other, stands_in, (void *)(uintptr_t)guard);
 }
 
-/* A conjunct, unless `other` has it. */
+/* Returns a conjunct, or NULL if `other` has it. */
 static const GExpr *unless_in(void *other, Graph *g, const GExpr *conjunct) {
     (void)g;
     return guard_has(other, conjunct) ? NULL : conjunct;
@@ -184,7 +185,7 @@ static bool is_plain_sum(const GExpr *e) {
 }
 
 /* Returns the sum `load` without the terms of the sum `part`, if these are some of its own: the
- * same value under a stricter guard. */
+ * same value under a stricter guard. NULL: they are not. */
 static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) {
     Graph *g = l->g;
     if (!is_plain_sum(load) || !is_plain_sum(part)) return NULL;

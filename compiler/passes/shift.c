@@ -1,19 +1,18 @@
 /* shift: a log-sum-exp of large terms is kept as two numbers. In float32 a log-sum-exp near 1e4 has
  * its last bit at 1e-3, and so would every weight exp(x - logsumexp x) and every logsumexp x - x[y]
- * that is taken from it. Its largest term is exact, and what the others add, the log of at most as
- * many terms as there are, is small: with the two apart, exp((x - largest) - rest) keeps all
- * digits.
+ * that is taken from it. Its largest term is exact. The other terms add at most the log of their
+ * number, which is small. With the two apart, exp((x - largest) - rest) keeps all digits.
  *
- * Of terms with a proved bound, similarities of unit vectors over a temperature, nothing is to be
- * gained: they stay as they are. The pass runs behind simplify, when the gradient has been taken.
- */
+ * A log-sum-exp of terms with a proved bound, such as similarities of unit vectors over a
+ * temperature, stays one number, since nothing is to be gained. The pass runs behind simplify, when
+ * the gradient has been taken. */
 #include "compiler/passes/shift.h"
 
 #include "compiler/passes/bound.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
-/* The two parts whose sum a value is: the one that may be large and is exact, and the rest. */
+/* A value as the sum of two parts: one that may be large and is exact, and the rest. */
 typedef struct Parts {
     const GExpr *large;
     const GExpr *rest;
@@ -39,8 +38,8 @@ static const GExpr *finite_or_zero(Graph *g, const GExpr *e) {
     return gx_select(g, gx1(g, G_IS_FINITE, e), e, gx_real(g, 0));
 }
 
-/* Adds up the rests of the parts. Each part has left out its own largest term, so its rest is
- * lowered to the largest term of all. */
+/* Each part of the sum has left out its own largest term, so its rest is lowered to the largest
+ * term of all parts before the rests are added. */
 GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, const GExpr *rest) {
     over->reducer = GR_MAX;
     over->value = largest;
@@ -51,7 +50,7 @@ GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, co
     return graph_compute(g, over);
 }
 
-/* Returns the largest term, or 0 where it is infinite; there the rest is the whole. */
+/* Returns the largest term, or 0 where it is infinite; there the rest is the whole value. */
 static const GExpr *finite_maximum(Graph *g, const ComputeSpec *terms, const GExpr *value) {
     ComputeSpec spec = *terms;
     spec.name = NULL;
@@ -66,7 +65,8 @@ static const GExpr *finite_maximum(Graph *g, const ComputeSpec *terms, const GEx
     return made(g, &spec);
 }
 
-/* Terms that have two parts themselves are compared by the large one. */
+/* Makes the two parts of a log-sum-exp. If its terms have two parts themselves, the largest term is
+ * found by their large parts. */
 static Parts *split_sum(Shift *s, Graph *g, const ComputeSpec *spec) {
     Parts *p = arena_new_of(g->arena, Parts);
     ComputeSpec rest = *spec;
@@ -116,9 +116,9 @@ static bool parts_of_read(Shift *s, Graph *g, const GExpr *load, Parts *out) {
     return true;
 }
 
-/* ---- what is made of one --------------------------------------------------------------------- */
+/* ---- values made of a log-sum-exp ------------------------------------------------------------ */
 
-/* Any expression is the sum of itself and nothing. */
+/* An expression without parts is the sum of itself and 0. */
 static Parts parts_or_whole(const Parts *parts, Graph *g, const GExpr *e) {
     return parts ? *parts : (Parts){e, gx_real(g, 0)};
 }
@@ -143,8 +143,8 @@ static bool is_shifted_log(const GExpr *e) {
     return log->op == G_LOG && shift->op == G_MAX && shift->args[1]->op == G_CONST;
 }
 
-/* Finds the parts of a sum. A plain value goes to the rest: mostly it is the number that a log
- * adds. */
+/* Finds the parts of a sum. An addend that has no parts goes to the rest: mostly it is the number
+ * that a log adds. */
 static bool parts_of_sum(Shift *s, Graph *g, const GExpr *e, Parts *out) {
     const Parts *a = parts_of(s, g, e->args[0]);
     const Parts *b = parts_of(s, g, e->args[1]);
@@ -168,7 +168,7 @@ static bool find_parts(Shift *s, Graph *g, const GExpr *e, Parts *out) {
     return true;
 }
 
-/* Returns NULL if the value is a single number. */
+/* Returns the two parts of a value, or NULL if it is a single number. */
 static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e) {
     const ExprValue *known = expr_map_find(&s->parts, e);
     if (known) return known->pointer;
@@ -207,7 +207,8 @@ static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
     return e;
 }
 
-/* A log-sum-exp that is kept as two numbers is not computed as one beside them. */
+/* Makes the other reads of a log-sum-exp that has two parts the sum of these, so that it is not
+ * computed as one number as well. */
 static const GExpr *visit_read(void *context, Graph *g, const GExpr *e) {
     const Shift *s = context;
     const Parts *parts = e->op == G_LOAD ? known_parts(s, e->tensor) : NULL;

@@ -4,8 +4,9 @@
 
 #include "compiler/graph/graph.h"
 
-/* The whole from its parts, which `over` reduces over: the largest term of each and what it has
- * left without that. `over` has indices, guard, active and name; reducer and value are set here. */
+/* Returns a log-sum-exp without its largest term, made from those of its parts. `largest` is the
+ * largest term of a part, and `rest` what the part has left without it. `over` reduces over the
+ * parts: it has indices, guard, active and name, and its reducer and value are set here. */
 GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, const GExpr *rest);
 
 #endif

@@ -82,6 +82,7 @@ static const GExpr *in_order(Graph *g, const GExpr *first, const GExpr *const *f
 
 /* ---- sum of x - mean x ----------------------------------------------------------------------- */
 
+/* True if `mean` reads the mean of `term` over the reduced indices of the sum. */
 static bool is_mean_of(Graph *g, const ComputeSpec *spec, const GExpr *mean, const GExpr *term) {
     if (mean->op != G_LOAD || mean->has_else || mean->tensor->rank != spec->out_rank) return false;
     for (int i = 0; i < spec->out_rank; i++)
@@ -174,9 +175,10 @@ static bool is_zero_where(void *multiple, const GExpr *condition) {
     return is_finite_number(b) && b->real == 0 && is_multiple_of(a, multiple);
 }
 
-/* The slope of a weighed log by the log is such a choice (weigh.c). Without it the gradient does
- * not wait for the log, which may be a sum over all pairs. A length stands for itself, once the
- * gradient is taken. */
+/* Drops a choice between 0 and a value that is 0 there anyway. The slope of a weighed log by the
+ * log is such a choice (weigh.c), and without it the gradient does not wait for the log, which may
+ * be a sum over all pairs. A G_ROOT gives way to its value, since its slope is needed no more once
+ * the gradient is taken. */
 static const GExpr *unweighed(void *context, Graph *g, const GExpr *e) {
     (void)context, (void)g;
     if (e->op == G_ROOT) return e->args[1];

@@ -224,6 +224,8 @@ static bool is_division_pair(const GExpr *quotient, const GExpr *remainder) {
            e->args[1]->integer * remainder->args[1]->integer == quotient->args[1]->integer;
 }
 
+/* Joins two equations, of a quotient and of a remainder, into one for the number that both are made
+ * of. Returns false if there are no such two. */
 static bool join_two(Solver *s, Equation *all, int *count) {
     Graph *g = s->g;
     for (int q = 0; q < *count; q++) {

@@ -19,7 +19,7 @@ typedef struct Solver {
 /* Solves the equations subscripts[k] = targets[k], in which each target is a fresh index. An index
  * that stays unsolved must be reduced over. */
 void solve(Solver *s, const GExpr *const *subscripts, const GExpr *const *targets, int count);
-/* The expression with the solution in place of the solved indices. */
+/* Returns the expression with the solution in place of the solved indices. */
 const GExpr *solver_apply(const Solver *s, const GExpr *e);
 
 #endif

@@ -28,8 +28,8 @@ enum {
      * too. */
     FEWEST_ROWS = 1 << 12,
     ROWS_OF_A_BLOCK =
-        /* The least rows of a block in a sum of columns. Blocks of 4 rows made an array of parts of
-         * 16 MiB. */
+        /* The fewest rows of a block in a sum of columns. Blocks of 4 rows made an array of parts
+         * of 16 MiB. */
     64
 };
 
@@ -65,7 +65,8 @@ static int64_t block_length(int64_t axis, int64_t wanted) {
     return wanted;
 }
 
-/* Returns the axis behind the kept ones, which already make enough tiles. */
+/* Returns the length of the blocks into which the axis behind the kept ones is cut. 0: the axis
+ * stays whole. The kept axes make `tiles` already. */
 static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns) {
     int64_t axis = node->red_shape[kept];
     int64_t terms = extents(node->red_shape + kept, node->red_rank - kept);
@@ -114,7 +115,7 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
  * nothing cancels that two passes would keep; sum of (x - p) is what p has lost by rounding,
  * without which values at 1e4 with a deviation of 1 would lose two digits. */
 
-/* (x - centre)^2, the centre the same for all terms. */
+/* True of a sum of (x - centre)^2 with the same centre for all terms. */
 static bool is_square_about(const ComputeSpec *sum, const GExpr **x, const GExpr **centre) {
     const GExpr *square = sum->value;
     const GExpr *away = square->args[0];
@@ -127,7 +128,8 @@ static bool is_square_about(const ComputeSpec *sum, const GExpr **x, const GExpr
            !expr_holds_any(*centre, sum->red_rank, sum->red);
 }
 
-/* The reads from a mean to the sum of a part: the quotient, then the sum of the parts. */
+/* The most reads on the way from a mean to the sum of a part: the quotient, then the sum of the
+ * parts. */
 enum { MOST_STEPS = 4 };
 
 typedef struct Maker {
@@ -187,7 +189,7 @@ static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at
 
 /* ---- two levels ------------------------------------------------------------------------------ */
 
-/* Parts of a sum: `blocks` parts of so many terms along the cut axis, the first of which begins at
+/* Parts of a sum: `blocks` parts of `length` terms along the cut axis, the first of which begins at
  * `begin`. 0 blocks: a single part, without an index. */
 typedef struct Region {
     int64_t begin;
@@ -195,8 +197,8 @@ typedef struct Region {
     int64_t length;
 } Region;
 
-/* The first level of a region, its results' indices first those that are kept, then the block's,
- * then the node's own. */
+/* Makes the first level of a region. The indices of its results are the kept ones, then that of the
+ * block, then the node's own. */
 static void open_region(Graph *g, const GNode *node, const Cut *cut, const Region *r,
                         ComputeSpec *out) {
     ComputeSpec whole;
@@ -225,8 +227,8 @@ static void open_region(Graph *g, const GNode *node, const Cut *cut, const Regio
         out->red[out->red_rank++] = whole.red[i];
 }
 
-/* The term that a region gives to the second level at these indices. With other parts behind the
- * region (`otherwise`) there is nothing to centre on. */
+/* Returns the term that a region gives to the second level at these indices. If a shorter part
+ * follows the region (`otherwise`), squares stay about the common centre. */
 static const GExpr *region_term(Graph *g, ComputeSpec *first, const GExpr *const *at,
                                 const GExpr *otherwise) {
     const GExpr *rest = NULL;
@@ -235,7 +237,7 @@ static const GExpr *region_term(Graph *g, ComputeSpec *first, const GExpr *const
     return centred ? gx2(g, G_ADD, part, rest) : part;
 }
 
-/* The condition that a part has a term. */
+/* Returns the condition that a part has a term. */
 static const GExpr *holds_in_part(Graph *g, const ComputeSpec *first, const GExpr *const *at,
                                   const GExpr *otherwise) {
     ComputeSpec any = *first;
@@ -271,7 +273,7 @@ static void open_second(Graph *g, const GNode *node, const Cut *cut, int64_t par
 
 /* ---- a log-sum-exp without its largest term -------------------------------------------------- */
 
-/* The parts' results of another reducer. */
+/* Returns a read of the parts' results under another reducer. */
 static const GExpr *parts_of(Graph *g, ComputeSpec first, ComputeSpec last, const Indices *at,
                              bool has_left, GReducer reducer) {
     first.reducer = last.reducer = reducer;
@@ -282,6 +284,8 @@ static const GExpr *parts_of(Graph *g, ComputeSpec first, ComputeSpec last, cons
     return gx_load(g, graph_compute(g, &first), first.out_rank, at->with, left);
 }
 
+/* Takes a log-sum-exp without its largest term in two levels: the second one needs the largest term
+ * of each part as well (shift.h). */
 static GNode *split_rest(Graph *g, ComputeSpec *second, const ComputeSpec *first,
                          const ComputeSpec *last, const Indices *at, bool has_left) {
     const GExpr *largest = parts_of(g, *first, *last, at, has_left, GR_MAX);

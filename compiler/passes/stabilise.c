@@ -64,7 +64,7 @@ static bool is_number(const GExpr *e, double value) {
     return e->op == G_CONST && e->type == GT_REAL && e->real == value;
 }
 
-/* Returns what the sum or difference is 1 minus, or NULL. *turned: it is that minus 1. */
+/* Returns v for 1 - v, and for v - 1, with *turned set. NULL: the value is neither. */
 static const GExpr *less_than_one(Graph *g, const GExpr *e, bool *turned) {
     const GExpr *a = e->args[0];
     const GExpr *b = e->args[1];
@@ -76,7 +76,8 @@ static const GExpr *less_than_one(Graph *g, const GExpr *e, bool *turned) {
     return (e->op == G_SUB && is_number(b, 1)) || (e->op == G_ADD && is_number(b, -1)) ? a : NULL;
 }
 
-/* What the difference is, if it is of a mean of products and the product of the means. */
+/* Returns a mean of products less the product of the means without the difference (mean.c). NULL:
+ * the value is none. */
 static const GExpr *products_apart(const Stabilise *s, const GExpr *e) {
     if (e->op == G_SUB) return mean_of_products_apart(s->logs, e->args[0], e->args[1]);
     for (int side = 0; side < 2; side++) {
@@ -140,7 +141,7 @@ static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
     return gx1(g, G_SOFTPLUS, log_of_form(l, &form));
 }
 
-/* What the value is 1 more than; NULL. */
+/* Returns u for a value 1 + u. NULL: the value is none. */
 static const GExpr *more_than_one(Graph *g, const GExpr *v) {
     const GExpr *a = v->args[0];
     const GExpr *b = v->args[1];
@@ -149,13 +150,14 @@ static const GExpr *more_than_one(Graph *g, const GExpr *v) {
     return v->op == G_SUB && is_number(a, 1) ? gx1(g, G_NEG, b) : NULL;
 }
 
-/* log(1 + u) keeps the digits of a small u. */
+/* Returns the log of 1 + u as log1p(u), which keeps the digits of a small u, and any other log as
+ * it is. */
 static const GExpr *log_beside_one(Graph *g, const GExpr *log, const GExpr *v) {
     const GExpr *u = more_than_one(g, v);
     return u ? gx1(g, G_LOG1P, log_settled(g, u)) : log;
 }
 
-/* Returns what 1 + exp(u) is 1 more than, or NULL. */
+/* Returns exp(u) for a value 1 + exp(u). NULL: the value is none. */
 static const GExpr *exp_beside_one(Logs *l, const GExpr *v) {
     if (v->op != G_ADD) return NULL;
     for (int side = 0; side < 2; side++) {
@@ -165,7 +167,8 @@ static const GExpr *exp_beside_one(Logs *l, const GExpr *v) {
     return NULL;
 }
 
-/* Of the affinity of two softmaxes, sum sqrt(p q), which is close to 1 where they are close. */
+/* Returns the log of the affinity of two softmaxes, sum sqrt(p q), which is close to 1 where they
+ * are close. NULL: the value is no affinity. */
 static const GExpr *log_of_affinity(Logs *l, const GExpr *v) {
     Graph *g = l->g;
     bool split = false;
@@ -210,9 +213,10 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
 
 /* ---- quotients and products ------------------------------------------------------------------ */
 
-/* True for a length. It has a floor of its own (normalise), and what is divided by it is mostly a
- * softmax, which is in 0 .. 1 already. The slope of a root is a quotient by a length times a
- * scale. */
+/* True for a length, and for a product of lengths and factors without exponentials: a quotient by
+ * such a value is left as it is. A length has a floor of its own (normalise), and what is divided
+ * by it is mostly a softmax, which is in 0 .. 1 already. Products count because the slope of a root
+ * is a quotient by a length times a scale. */
 static bool is_length(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     if (v->op != G_MUL) return v->op == G_SQRT || v->op == G_ROOT || v->op == G_SELECT;
@@ -225,7 +229,7 @@ static bool is_length(Logs *l, const GExpr *e) {
     return all;
 }
 
-/* An exponential, or a sum of exponentials. */
+/* True of an exponential, or a sum of exponentials. */
 static bool is_bare(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     if (v->op == G_EXP) return true;
@@ -250,7 +254,7 @@ static bool may_shrink(const GExpr *exponent) {
     return exponent->op == G_CONST && exponent->real > -1 && exponent->real < 1;
 }
 
-/* An exponential, a sigmoid, a sum of exponentials, or products and quotients of these. */
+/* True of an exponential, a sigmoid, a sum of exponentials, or products and quotients of these. */
 static bool is_of_bare_exps(Logs *l, const GExpr *e, int depth) {
     enum { DEEPEST = 8 };
     const GExpr *v = log_value_behind(l, e);
@@ -275,7 +279,8 @@ static const GExpr *visit_root(void *context, Graph *g, const GExpr *e) {
     return gx1(g, G_EXP, gx2(g, G_MUL, form.shift, exponent));
 }
 
-/* After the logs, and the differences from 1. */
+/* Makes a quotient of two values that vanish together a series (ratio.c). This visit comes after
+ * those of the logs and of the differences from 1. */
 static const GExpr *visit_ratio(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     if (e->op != G_DIV || e->type != GT_REAL) return e;

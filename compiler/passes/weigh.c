@@ -1,5 +1,5 @@
-/* weigh: what weighs nothing is not computed into a result, where its log is infinite. It runs
- * before stabilise, and so before the gradient is taken.
+/* weigh: a log that is infinite does not reach a result where its weight is 0. The pass runs before
+ * stabilise, and so before the gradient is taken.
  *
  *   - A product of a factor without a log and one with a log is 0 where the first is 0 and the
  *     second infinite. t * log t at t = 0 is 0, and so is the term of a cross-entropy whose target
@@ -7,11 +7,11 @@
  *   - exp(v - logsumexp v), a softmax, is 0 where the whole row is -inf, as the terms of the
  *     log-sum-exp weigh 0 there.
  *
- * The slope by such a log is the weight, with or without the choice, which simplify therefore drops
- * there: a gradient need not wait for the log.
+ * The slope by such a log is the weight, with or without the choice. simplify therefore drops the
+ * choice there, and a gradient need not wait for the log.
  *
- * Both cost a comparison, so they are left alone where the log is provably finite: of exponentials,
- * of sums of these, or of a similarity. */
+ * Both rules cost a comparison, so they are left alone where the log is provably finite: the log of
+ * exponentials, of sums of these, or of a similarity. */
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
@@ -63,7 +63,7 @@ static bool is_arithmetic(GOp op) {
            op == G_MIN;
 }
 
-/* The node that makes what the load reads. */
+/* Returns the node that makes the array that the load reads. */
 static const GNode *maker(const GExpr *load) {
     const GNode *n = load->tensor;
     while (n->kind == GN_STOP)
@@ -100,8 +100,7 @@ static bool finds_endless(Weigh *w, const GExpr *e) {
     return is_endless(w, n->value);
 }
 
-/* True if the value is above 0, up to underflow: exponentials and what is made of them. A positive
- * addend is taken to keep its sum off 0. */
+/* True if the load reads an array of positive values. */
 static bool reads_positive(Weigh *w, const GExpr *load) {
     const GNode *n = maker(load);
     const bool of_terms = node_reduces(n, GR_NONE) || node_reduces(n, GR_SUM) ||
@@ -109,6 +108,8 @@ static bool reads_positive(Weigh *w, const GExpr *load) {
     return of_terms && !n->active && is_positive(w, n->value);
 }
 
+/* True if the value is above 0, up to underflow: exponentials and values made of them. A positive
+ * addend is taken to keep its sum off 0. */
 static bool finds_positive(Weigh *w, const GExpr *e) {
     const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL;
     const GExpr *b = e->arg_count > 1 ? e->args[1] : NULL;
