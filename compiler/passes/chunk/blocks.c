@@ -1,8 +1,9 @@
-/* Makes the nodes of one block (chunk.c): whether a formula can be taken in blocks, what it reads
- * there, and the formula of a given block. */
+/* Opens the formula of one block (chunk.c). Tells whether a formula can be taken in blocks, and
+ * which blocks it reads. */
 #include "compiler/passes/chunk/chunk.h"
 
-/* The node opened once, and the index that the blocks share. */
+/* A node that is opened once for all its blocks. `index` is where its formula has the index of the
+ * samples, `from` is that index over the whole array, and `within` the index over one block. */
 typedef struct Opened {
     ComputeSpec spec;
     const GExpr **index;
@@ -19,6 +20,7 @@ static void open_part(Chunk *c, const Part *p, Opened *o) {
     *o->index = o->within;
 }
 
+/* Returns the formula of one block: the sample is block * size + within. */
 static ComputeSpec held(Chunk *c, const Part *p, const Opened *o, int64_t block) {
     Graph *g = c->g;
     ComputeSpec spec = o->spec;
@@ -47,6 +49,8 @@ int64_t chunk_block_read(Chunk *c, const GExpr *load) {
     return low / size == high / size ? low / size : -1;
 }
 
+/* True if all reads of arrays in blocks stay with the chunk of the block, and at least one read
+ * does. */
 static bool block_fits(Chunk *c, const ComputeSpec *spec, int64_t block) {
     const GExpr *parts[3] = {spec->value, spec->guard, spec->active};
     const Loads l = loads_of_all(c->scratch, 3, parts);

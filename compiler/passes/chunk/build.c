@@ -172,6 +172,7 @@ static void rebuild_graph(Chunk *c) {
 
 /* ---- the order ------------------------------------------------------------------------------- */
 
+/* Orders the results of a loop for one chunk: blocks of the cut, and sums over samples. */
 static void mark_loop(Chunk *c, bool second, int64_t chunk) {
     for (int i = 0; i < c->count; i++) {
         const Part *p = &c->parts[i];
@@ -184,7 +185,7 @@ static void mark_loop(Chunk *c, bool second, int64_t chunk) {
     }
 }
 
-/* Whole work that no sum of the second loop goes into. */
+/* Orders the whole work between the loops: no sum of the second loop goes into it. */
 static void mark_whole(Chunk *c) {
     bool *waits = arena_array(c->g->arena, bool, c->count + 1);
     for (int i = 0; i < c->count; i++) {

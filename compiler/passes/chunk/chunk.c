@@ -15,7 +15,8 @@
  *     whole            what is made of these sums: the optimiser
  *
  * A graph in which nothing mixes samples is done in the first loop alone. All of this is ordinary
- * nodes. Blocks alike share their kernels, and what is computed a second time is marked `again`.
+ * nodes. Blocks that are alike share their kernels, and a node that is computed a second time is
+ * marked `again`.
  *
  * A node can be taken in blocks if its formula says so: with the index of its samples held within
  * one block, every read of an array in blocks must stay within a block of the same chunk. An array

@@ -59,14 +59,14 @@ static inline bool has_samples(const Part *p) {
 static inline bool in_second_loop(const Part *p) {
     return p->is_after && (p->form == FORM_BLOCKS || p->form == FORM_SUM);
 }
-/* The extent of the index of samples in one block. */
+/* Returns the extent of the index of samples in one block. */
 static inline int64_t block_size(const Part *p) {
     return graph_extent(p->node, p->index) / p->blocks;
 }
 
 /* ---- blocks.c ---- */
 
-/* The node's formula for one block, with the index of its samples held within the block. */
+/* Returns the node's formula for one block, with the index of its samples held within the block. */
 ComputeSpec chunk_open_block(Chunk *c, const Part *p, int64_t block);
 /* Returns the block in which a read of such a formula stays, or -1 if it stays in none. */
 int64_t chunk_block_read(Chunk *c, const GExpr *load);

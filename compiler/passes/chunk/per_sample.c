@@ -45,9 +45,10 @@ static void survey_nodes(Chunk *c) {
 
 /* ---- how many blocks ------------------------------------------------------------------------- */
 
-/* Lists the numbers of blocks into which an index may be cut, beside an array with a given number:
- * as many, or as many of the same length (views one after another, and one of these taken out
- * again). */
+/* Adds to `counts` the numbers of blocks into which an index may be cut to go along with an array
+ * in blocks: as many blocks as that array has, or blocks of the same length. The second is for
+ * views one after another, and for one of these taken out again. Returns the new number of counts.
+ */
 static int add_counts(const Part *beside, int64_t extent, int64_t *counts, int count) {
     const int64_t length = block_size(beside);
     const int64_t candidates[2] = {beside->blocks,
@@ -91,7 +92,7 @@ static bool is_small(const Chunk *c, const Part *p) {
     return graph_element_count(p->node) <= SMALL * c->chunks * block_size(p);
 }
 
-/* Proposes forms, operands first, as far as the formulas allow. */
+/* Proposes the form of a node, after those of its operands, as far as the formulas allow. */
 static void propose(Chunk *c, Part *p) {
     GNode *n = p->node;
     if (graph_is_batch(n)) {
@@ -113,8 +114,9 @@ static void propose(Chunk *c, Part *p) {
         p->form = FORM_SUM;
 }
 
-/* Settles forms, users first: what the second loop makes has no other readers, and what becomes of
- * its sums is needed at the end alone. */
+/* Settles the form of a node, after those of its users. An array of the second loop may have no
+ * reader outside that loop, and a sum of the second loop may be needed by the end of the step
+ * alone. Otherwise the array is made whole. */
 static void settle_part(Chunk *c, Part *p) {
     bool all_second = p->users.count > 0 && !p->is_kept;
     bool all_late = true;

@@ -70,7 +70,7 @@ typedef struct Users {
  * pass. */
 static Users users_of(const Stream *s, const Operands *operands, int root) {
     Users users = {0};
-    /* by the id of a node: the number of passes that it has waited for */
+    /* By the id of a node: the number of passes that it has waited for. */
     int *levels = arena_array(s->g->arena, int, s->ids);
     for (int i = 0; i < s->g->nodes.count; i++) {
         const GNode *n = s->g->nodes.items[i];

@@ -4,11 +4,11 @@
  *     unstack.c    arrays of pairs with a third, short axis: taken apart along it
  *     operands.c   rows of a product that are no plain rows of an array
  *     users.c      every user of a product, and whether tiles serve it
- *     cost.c       which of those that tiles serve are faster stored, and have room
+ *     cost.c       which products, of those that tiles serve, are faster stored and have room
  *     unfold.c     users rewritten to sinks of the streamed product (compiler/graph/pairs.h)
- *     invariant.c  what a tile need not compute: parts that read one index of the pair
- *     strips.c     what wants whole rows of a product
- *     scatter.c    what few chosen places send back
+ *     invariant.c  parts that read one index of the pair, so that a tile need not compute them
+ *     strips.c     nodes that want whole rows of a product
+ *     scatter.c    arrays of pairs that a few chosen places of each row make
  *     merge.c      weighted sums of the same rows become one */
 #ifndef COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
 #define COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
@@ -69,11 +69,11 @@ void stream_choose(Stream *s);
 void stream_unfold(Stream *s);
 void stream_merge(Graph *g);
 
-/* The size in bytes from which on a product is looked at. */
+/* Returns the size in bytes from which on a product is looked at. */
 int64_t stream_threshold(const Graph *g);
 void stream_unstack(Graph *g, int64_t threshold);
-/* Turns a reduction over one short index into an expression of its terms. False if it is no such
- * reduction; nothing is then changed. */
+/* Turns a reduction over one short index into an expression of its terms. Returns false, and
+ * changes nothing, if it is no such reduction. */
 bool stream_join_terms(Graph *g, ComputeSpec *spec);
 /* A NodeVisit that returns the product with operands of its own, if it needs them. */
 GNode *stream_own_operands(Graph *g, GNode *node);
@@ -83,19 +83,19 @@ GNode *stream_own_operands(Graph *g, GNode *node);
 bool stream_takes_rows(const GNode *node);
 GNode *stream_in_strips(Graph *g, const GNode *node, const ComputeSpec *element);
 /* Turns a sum over few places that a guard picks, or the test whether a pair is one of them, into
- * an expression of the pair. Returns false if it is neither; nothing is then changed. */
+ * an expression of the pair. Returns false, and changes nothing, if it is neither. */
 bool stream_scatter(Graph *g, ComputeSpec *spec);
 bool stream_is_scatter(Graph *g, const GNode *node);
 /* Gives strips of rows also to nodes that want whole rows of an array made of elements alone,
  * without a product. */
 void stream_elements_in_strips(Graph *g);
-/* The expression with every read of a streamed product replaced by a product of its own over the
- * indices that are read. */
+/* Returns the expression with every read of a streamed product replaced by a product of its own
+ * over the indices that are read. */
 const GExpr *stream_ungather_all(Graph *g, const GExpr *expr);
 
 /* Replaces, in an expression of a pair, each part that reads one of the two indices (or none) by a
- * read of a node of its own. `guarded` says that the expression is evaluated only where a guard
- * holds, so a part that may fault must stay. */
+ * read of a node of its own. If `guarded`, the expression is evaluated only where a guard holds, so
+ * a part that may fault elsewhere is checked or stays. */
 const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const GExpr *other,
                           bool guarded, Span span);
 

@@ -88,8 +88,8 @@ static const GExpr *hoisted_read(Hoist *h, const GExpr *e, const GExpr *index) {
 
 /* ---- parts that may fault -------------------------------------------------------------------- */
 
-/* Reads that every evaluation of an expression makes, of which it is not known that they are
- * inside: those within subscripts first. */
+/* The reads that every evaluation of an expression makes and that are not known to be inside their
+ * arrays. Reads within subscripts come first. */
 typedef struct Reads {
     Graph *g;
     const GExpr *items[MOST_UNSURE];
@@ -97,6 +97,7 @@ typedef struct Reads {
     bool fails; /* there are too many reads, or a choice makes one */
 } Reads;
 
+/* Returns how many arguments, from the first on, are evaluated whenever the expression is. */
 static int sure_arguments(const GExpr *e) {
     if (e->op == G_SELECT || e->op == G_AND || e->op == G_OR) return 1;
     return e->op == G_LOAD ? e->tensor->rank : e->arg_count;
@@ -192,7 +193,8 @@ static const GExpr *hoist_sure(void *context, Graph *g, const GExpr *e) {
     return gx_with_args(g, e, args);
 }
 
-/* A division by what the tile does not change is a product with its reciprocal. */
+/* A value of the pair that is divided by a value of one index alone becomes a product with its
+ * reciprocal, which is taken out. */
 typedef struct Reciprocal {
     const GExpr *own;
     const GExpr *other;

@@ -22,7 +22,8 @@ static bool is_weighted_read(const GExpr *e, PairSink *sink) {
            sink->payload >= 0;
 }
 
-/* Looks through a node that adds to a weighted sum what chosen places send (passes/zeros). */
+/* Returns the formula of a node that adds to a weighted sum the parts that chosen places send back
+ * (passes/zeros). Any other expression is returned as it is. */
 static const GExpr *looked_through(Graph *g, const GExpr *e) {
     PairSink sink;
     if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||

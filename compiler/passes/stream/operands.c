@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+/* True if the factor reads these two indices, and no others. */
 static bool reads_only(Graph *g, const GExpr *e, const GExpr *index, const GExpr *depth) {
     const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(g, e, found);

@@ -24,7 +24,8 @@ typedef struct Pick {
     const GExpr *holds; /* the remaining condition */
 } Pick;
 
-/* The place that a condition picks. */
+/* Returns the key that a condition compares the index `other` with. NULL: the condition is no such
+ * comparison, or the key does not depend on the place. */
 static const GExpr *key_in(Graph *g, const GExpr *e, const GExpr *other, const GExpr *place) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
     for (int side = 0; side < 2; side++)
@@ -34,6 +35,8 @@ static const GExpr *key_in(Graph *g, const GExpr *e, const GExpr *other, const G
     return NULL;
 }
 
+/* Takes the conditions apart, with out[other] as the index that is compared with the key. Returns
+ * false if none of them has a key, or if the terms of a sum depend on that index. */
 static bool pick_along(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int other, Pick *p) {
     *p = (Pick){.own = spec->out[1 - other], .other = spec->out[other]};
     for (int i = 0; i < c->count; i++) {
@@ -86,7 +89,7 @@ static const GExpr *rest_at_place(Graph *g, const Pick *p) {
                   gx_and(g, gx_inside(g, p->key, graph_index_extent(g, p->other)), holds));
 }
 
-/* -1 where the rest does not hold. */
+/* Makes the array of places, which are -1 where the remaining condition does not hold. */
 static GNode *valid_places(Graph *g, const ComputeSpec *spec, const Pick *p) {
     const GExpr *holds = rest_at_place(g, p);
     return of_places(g, spec, p, holds ? gx_select(g, holds, p->key, gx_int(g, -1)) : p->key);

@@ -25,6 +25,7 @@ static bool same_read(const GExpr *a, const Affine *at_a, int pair_a, const GExp
            at_a->factor[pair_a] == at_b->factor[pair_b] && at_a->factor[2] == at_b->factor[2];
 }
 
+/* Returns the root that is the transpose of the product, or -1. */
 static int find_mirror(const Stream *s, const PairProduct *p) {
     for (int i = 0; i < s->root_count; i++) {
         const PairProduct *o = &s->roots[i].product;

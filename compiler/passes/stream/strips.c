@@ -37,7 +37,7 @@ static int64_t strip_height(int64_t rows, int64_t columns) {
     return height < rows ? height : rows;
 }
 
-/* The rows from `first` on, stored; `element` is what makes one. */
+/* Makes a strip: the array of the rows from `first` on. `element` makes an element. */
 static GNode *make_strip(Graph *g, const ComputeSpec *element, int64_t first, int64_t height,
                          Span span) {
     ComputeSpec strip;
@@ -85,7 +85,8 @@ GNode *stream_in_strips(Graph *g, const GNode *n, const ComputeSpec *element) {
 
 enum { OUTER = 8 /* how many times larger the array is than what it is made of */ };
 
-/* Draws are keyed by their element, and so are the same in any strip. */
+/* True of a large array that is made of much smaller ones. It may hold draws: they are keyed by
+ * their element, and so are the same in any strip. */
 static bool is_made_of_rows(Graph *g, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->reducer != GR_NONE || n->active || n->guard || n->rank != 2 ||
         4 * graph_element_count(n) < stream_threshold(g))
@@ -97,7 +98,7 @@ static bool is_made_of_rows(Graph *g, const GNode *n) {
     return true;
 }
 
-/* Returns the formula of an element, with those of the elements that it is made of put in. */
+/* Puts the formula of a large elementwise array in place of a read of the array. */
 static const GExpr *put_in(void *context, Graph *g, const GExpr *e) {
     if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
         e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->rank != 2)

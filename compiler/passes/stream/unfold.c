@@ -41,10 +41,10 @@ static const GExpr *inside(Graph *g, const GExpr *load) {
     return all;
 }
 
-/* T[f, g] at places that few indices make, as a product of two rows. The places are computed for
- * all values of these indices, also where a guard or a choice keeps the user from reading. There
- * they may lie outside T. A user that really reads outside T reads outside the operands instead, so
- * the same fault is raised. */
+/* Returns T[f, g], at places that few indices make, as a product of two rows. The places are
+ * computed for all values of these indices, also where a guard or a choice keeps the user from
+ * reading. There they may lie outside T. A user that really reads outside T reads outside the
+ * operands instead, so the same fault is raised. */
 static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
     ComputeSpec product;
     ComputeSpec places;
@@ -129,7 +129,7 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
 
 /* ---- sinks ----------------------------------------------------------------------------------- */
 
-/* A symmetric product is read with the kept index first. */
+/* Turns a read of a symmetric product, so that the index that the sink keeps comes first. */
 static const GExpr *own_first(void *context, Graph *g, const GExpr *e) {
     const GExpr *const *pair = context; /* the own index, then the other one */
     if (e->op != G_LOAD || !e->tensor->streamed || e->args[0] != pair[1] || e->args[1] != pair[0])
@@ -198,7 +198,7 @@ static bool is_row_read(const GExpr *e, const GExpr *other, const GExpr *payload
            (e->args[0] == payload && e->args[1] == other);
 }
 
-/* Returns the rows as a plain read. Rows that are none get an array of their own. */
+/* Returns the rows as a plain read. If they are no plain read, they get an array of their own. */
 static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, const GExpr *payload,
                                 Span span) {
     if (is_row_read(e, other, payload)) return e;
@@ -239,6 +239,8 @@ static bool is_there_anyway(const GNode *read, const GNode *made) {
            (read->type == GT_BOOL && made->type != GT_BOOL);
 }
 
+/* True of a draw, or of a read, that keeps the array `made` from being put into its users: the
+ * array that is read is less than OUTER times smaller, and is not there anyway. */
 static bool is_other_read(const void *context, const GExpr *e) {
     const GNode *made = context;
     if (e->op == G_RANDOM) return true;
@@ -277,8 +279,8 @@ static GNode *renew_rows(Unfold *u, const GNode *n) {
     return stream_in_strips(u->g, n, &product);
 }
 
-/* True if the node counts the pairs of a row for which a condition holds, or adds their values: it
- * is computed again instead of being stored. */
+/* True if the node counts the pairs of a row for which a condition holds, or adds their values. The
+ * array of pairs that it reads is then put into it instead of being stored. */
 static bool counts_pairs(const GNode *n) {
     if (n->reducer == GR_NONE || n->red_rank != 1 || n->rank > 1) return false;
     return n->type != GT_REAL || n->value->op != G_MUL;

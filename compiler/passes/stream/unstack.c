@@ -35,6 +35,8 @@ typedef struct Unstack {
 
 /* ---- where it begins ------------------------------------------------------------------------- */
 
+/* Returns the shortest axis, if it has at most LONGEST elements and each part would still be large.
+ * -1: there is none. */
 static int short_axis(const Unstack *u, const GNode *n) {
     int axis = -1;
     for (int i = 0; i < n->rank; i++)
@@ -63,7 +65,8 @@ static bool is_product(Graph *g, const GNode *n, int axis) {
     return false;
 }
 
-/* Elements of an array of pairs, or of rows and columns, that differ along the axis. */
+/* True for an array that is made of arrays of pairs, or of much smaller rows and columns, and that
+ * has no draws. */
 static bool is_element(Unstack *u, const GNode *n, int axis) {
     const Loads l = loads_of(u->g->arena, n);
     int64_t part = graph_element_count(n) / n->shape[axis];
@@ -149,7 +152,7 @@ static void redirect_all(Unstack *u, ComputeSpec *spec) {
     }
 }
 
-/* The parts one behind the other, for who reads them in another way. */
+/* Makes the whole array of its parts, for readers that want it in another way. */
 static GNode *put_together(Unstack *u, const GNode *n, const Stack *s) {
     Graph *g = u->g;
     ComputeSpec whole = {.out_rank = n->rank, .name = n->name, .span = n->span};
@@ -204,8 +207,8 @@ static bool can_join(const ComputeSpec *spec) {
     return row->join != G_OP_COUNT && (real || !is_best);
 }
 
-/* Joins the terms of a node's only reduced index, in order. `u` gives what replaces the arrays that
- * they read; NULL: nothing is replaced. */
+/* Joins the terms of a node's only reduced index, in order. `u` tells which arrays are read in
+ * place of the old ones; with NULL the reads stay as they are. */
 static void join_terms(Graph *g, ComputeSpec *spec, Unstack *u) {
     const GExpr *all = NULL;
     const GExpr *index = spec->red[0];
@@ -249,7 +252,7 @@ static GNode *join_results(Unstack *u, const ComputeSpec *spec, int at) {
     return graph_compute(g, &all);
 }
 
-/* Finds the place of the largest or smallest term: the first such. */
+/* Finds the place of the first term that is the largest, or the smallest. */
 static GNode *join_places(Unstack *u, const ComputeSpec *spec) {
     Graph *g = u->g;
     const GExpr *best = NULL;
@@ -271,6 +274,8 @@ static GNode *join_places(Unstack *u, const ComputeSpec *spec) {
     return graph_compute(g, &place);
 }
 
+/* Returns a node that reduces over the parts of the stacks that `n` reads. NULL: its reducer does
+ * not join them. */
 static GNode *join_node(Unstack *u, const GNode *n, int index) {
     ComputeSpec spec;
     graph_open(u->g, n, &spec);

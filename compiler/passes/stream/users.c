@@ -13,7 +13,8 @@
 enum {
     /* The most places, for each row and column of a product, that are read on their own. */
     MOST_GATHERS = 8,
-    /* More places are too, if they are so many times fewer than the product's elements. */
+    /* More places are read on their own, too, if they are so many times fewer than the product's
+     * elements. */
     SMALL_PART = 16
 };
 
@@ -58,7 +59,7 @@ static bool few_places(const GNode *n, const GExpr *load) {
 
 static bool reads_product_rows(const Stream *s, const GNode *array);
 
-/* True of a read of a product, or of an element that is a product wherever it is asked for. */
+/* Ends at a read of a product, or of an array whose every element reads rows of a product. */
 static VisitStep reads_product(void *context, const GExpr *e) {
     const Stream *s = context;
     bool is_made = e->op == G_LOAD && !e->has_else && s->made_of[e->tensor->id];
@@ -112,6 +113,8 @@ static bool is_weighted(Stream *s, const GNode *n, int own) {
 
 /* ---- one user -------------------------------------------------------------------------------- */
 
+/* Does the same for a user that reads products at the indices x and y of its own, and at no others.
+ */
 static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *use) {
     bool x_out = x < n->rank;
     bool y_out = y < n->rank;
@@ -146,7 +149,8 @@ static bool too_many(const Stream *s, const Loads *loads) {
     return count > MOST_PAIR_SOURCES;
 }
 
-/* NULL, or why tiles do not serve this user. */
+/* Returns the reason for which tiles do not serve this user, or NULL if they do. *use is the way in
+ * which it uses products. */
 static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *use) {
     const GExpr *pair = NULL;
     *use = USE_GATHER;

@@ -15,12 +15,12 @@
 #include <string.h>
 
 enum {
-    SMALLEST = 1 << 17, /* the least bytes of the array */
+    SMALLEST = 1 << 17, /* the fewest bytes of the array */
     LEAST_GAIN = 4,     /* how many times fewer places than entries a row must have */
     MOST_SCATTERS = 64
 };
 
-/* A node that is linear in scatters: elementwise, or one itself. */
+/* A node that is linear in scatters: an elementwise node, or a scatter itself. */
 typedef struct Carrier {
     const GExpr *out[GRAPH_MAX_RANK]; /* the indices in which the form is written */
     Linear form;
@@ -67,7 +67,8 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
                    e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-/* An expression without scatters in it. */
+/* Returns an expression that reads no scatter. While the new nodes are built, its reads go to them.
+ */
 static const GExpr *plain(Places *p, const GExpr *e) {
     return p->building && e ? gx_rewrite(p->g, e, redirect, p) : e;
 }
@@ -128,7 +129,7 @@ static void open_scatter(Places *p, Scatter *s) {
 
 /* ---- what is linear in them ------------------------------------------------------------------ */
 
-/* The scatters that an expression reads, a bit for each. */
+/* Returns the scatters that the expressions read, a bit for each. */
 static uint64_t scatters_in(const Places *p, const GExpr *const *exprs, int count) {
     uint64_t scatters = 0;
     const Loads loads = loads_of_all(p->g->arena, count, exprs);
@@ -295,8 +296,8 @@ static void carry_scatter(Places *p, const GNode *n, Scatter *s) {
     add_carrier(p, n, &spec, &form, (uint64_t)1 << (s - p->scatters));
 }
 
-/* True if the node is elementwise, or a sum that may be taken apart. *scatters are those that it
- * reads. */
+/* True if the node is linear in the scatters that it reads: an elementwise node, or a sum that may
+ * be taken apart. *scatters are those that it reads, whatever the answer. */
 static bool is_linear(Places *p, const GNode *n, uint64_t *scatters, ComputeSpec *spec,
                       Linear *form) {
     const GExpr *const outside[2] = {n->guard, n->active};
@@ -367,7 +368,7 @@ static GNode *now(void *context, GNode *node) {
     return ((const Places *)context)->now[node->id];
 }
 
-/* The sum without its terms, and each of these, added. */
+/* Makes the sum without scatters, with what each scatter gives to it added. */
 static GNode *take_apart(Places *p, ComputeSpec *spec, const Linear *form) {
     Graph *g = p->g;
     ComputeSpec all = {.out_rank = spec->out_rank, .name = spec->name, .span = spec->span};

@@ -46,7 +46,7 @@ static const GExpr *zero_of_type(Graph *g, GType type) {
     return type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0);
 }
 
-/* The whole result, with fresh indices. */
+/* Opens an elementwise node for the whole result, with fresh indices. */
 static ComputeSpec outer_of(Graph *g, const ComputeSpec *spec) {
     ComputeSpec outer = {.out_rank = spec->out_rank, .name = spec->name, .span = spec->span};
     for (int i = 0; i < spec->out_rank; i++)
@@ -56,7 +56,8 @@ static ComputeSpec outer_of(Graph *g, const ComputeSpec *spec) {
 
 /* ---- where i < n ----------------------------------------------------------------------------- */
 
-/* Finds the range [*low, *high) of an index that a condition on it alone leaves. */
+/* Finds the range [*low, *high) of an index that a condition on it alone leaves. Returns false if
+ * the condition is not of this kind. */
 static bool condition_range(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis,
                             int64_t *low, int64_t *high) {
     if (e->op != G_LT && e->op != G_LE) return false;
@@ -207,7 +208,7 @@ static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int tar
     ComputeSpec inner = *spec;
     ComputeSpec outer = *spec;
     const GExpr *at[GRAPH_MAX_RANK];
-    /* A place that belongs to no sum may be outside of what can be read. */
+    /* A key that belongs to no result may be outside of the arrays that are read with it. */
     inner.guard = gx_inside(g, key, graph_index_extent(g, spec->out[target]));
     inner.out_rank = 0;
     at[inner.out_rank] = spec->red[kept];
