@@ -16,8 +16,8 @@ enum { MOST_DEEP = 16 /* depths of deferred nodes that are told apart, each a la
 
 /* The bytes that launch groups and deferred nodes may cost. */
 typedef struct Limits {
-    /* The most that the arrays of a kernel may take, so that they may live a few kernels longer for
-     * the sake of a common launch. */
+    /* The most bytes of the arrays that a kernel reads, for which they may live a few kernels
+     * longer for the sake of a common launch. */
     int64_t small;
     int64_t tiny; /* the size below which an array may live to the end of the step in any case */
     /* An output or a commit may keep alive twice its own size, or so many bytes if that is more.
@@ -27,7 +27,8 @@ typedef struct Limits {
 
 static const Limits ample = {256 << 10, 16 << 10, 1 << 20}, tight = {0, 256, 0};
 
-/* The limits for a graph. If memory is short, nothing is kept for the sake of fewer launches. */
+/* Returns the limits for a graph. If memory is short, nothing is kept for the sake of fewer
+ * launches. */
 static const Limits *limits_of(const Graph *g) {
     return g->settings.is_bounded || g->settings.kept_bytes > 0 || g->settings.chunks > 1 ? &tight
                                                                                           : &ample;
@@ -39,11 +40,11 @@ typedef struct Late {
     Arena *arena;
     Graph *g;
     const Limits *limits;
-    bool *is_kept;       /* by node id: the node is a commit or an output */
-    bool *lives_on;      /* by node id: the node is kept, or deferred elementwise work reads it */
-    bool *is_read_early; /* by node id: a node that is not deferred reads it */
-    ExprMap met_early;   /* the parts of expressions that those readers evaluate */
-    unsigned char *depths;
+    bool *is_kept;         /* by node id: the node is a commit or an output */
+    bool *lives_on;        /* by node id: the node is kept, or deferred elementwise work reads it */
+    bool *is_read_early;   /* by node id: a node that is not deferred reads it */
+    ExprMap met_early;     /* the parts of expressions that nodes evaluate which are not deferred */
+    unsigned char *depths; /* by node id: the depth of a deferred node, or 0 */
     uint32_t ids;
 } Late;
 
@@ -66,8 +67,8 @@ static void mark_operands_early(Late *l, const GNode *n) {
     expr_visit_rest(&l->met_early, n->active, mark_early, l);
 }
 
-/* The bytes that live longer if the node with these loads is deferred. Tiny arrays, and arrays that
- * live to the end anyway, do not count. */
+/* Returns the bytes that live longer if the node with these loads is deferred. Tiny arrays, and
+ * arrays that live to the end anyway, do not count. */
 static int64_t kept_longer(const Late *l, const Loads *loads) {
     int64_t bytes = 0;
     for (int i = 0; i < loads->items.count; i++) {
@@ -81,9 +82,9 @@ static int64_t kept_longer(const Late *l, const Loads *loads) {
     return bytes;
 }
 
-/* True if the node may be deferred. An elementwise node may keep alive what it makes up for: a
- * gradient in two parts, say, becomes a moment and a parameter. A sum is deferred if the arrays
- * that it reads live on anyway, as for norms of gradients. */
+/* True if the node may be deferred. An output or a commit that is elementwise work may keep alive
+ * arrays of up to twice its own size: two parts of a gradient, say, of which it makes a moment. A
+ * sum is deferred if the arrays that it reads live on anyway, as for norms of gradients. */
 static bool can_wait(Late *l, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->streamed || n->again || l->is_read_early[n->id]) return false;
     const Loads loads = loads_of(l->arena, n);
@@ -92,7 +93,7 @@ static bool can_wait(Late *l, const GNode *n) {
     if (n->reducer != GR_NONE)
         return graph_bytes(n) <= l->limits->tiny && kept_longer(l, &loads) == 0;
     const int64_t longer = kept_longer(l, &loads);
-    /* only an output or a commit may keep arrays alive; any other result is read on */
+    /* Only an output or a commit may keep arrays alive; any other result is read on. */
     if (longer > 0 &&
         !(l->is_kept[n->id] && (longer <= 2 * graph_bytes(n) || longer <= l->limits->kept)))
         return false;

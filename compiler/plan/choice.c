@@ -69,15 +69,15 @@ int64_t contraction_region_rows(const Product *p, const ProductRegion *r) {
     return rows;
 }
 
-/* The rows that are computed for `rows` rows of a region, filling up the last block of each
- * task. */
+/* Returns the rows that are computed for `rows` rows of a region, since the last block of each task
+ * is filled up. */
 static double padded_rows(int64_t rows, int64_t block) {
     int64_t task = smaller(rows, MOST_TASK_ROWS);
     return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
 }
 
-/* The columns of a row of blocks, each times the price of its block. The last panel has only as
- * many vectors as it needs. */
+/* Returns the columns of a row of blocks, each times the price of its block. The last panel has
+ * only as many vectors as it needs. */
 static double priced_columns(const Contraction *c, ContractionBlock shape) {
     int64_t panel = shape.vectors * c->lanes;
     int64_t left = c->form.n_size % panel;
@@ -115,7 +115,8 @@ int contraction_split_index(const Contraction *c) {
     return -1;
 }
 
-/* The floats of a and b that all regions read, one region after the other, if k is not split. */
+/* Returns the floats of a and b that all regions read, one region after the other, if k is not
+ * split. */
 static double read_by_regions(const Contraction *c) {
     const Product *p = &c->form;
     double floats = 0;
@@ -132,7 +133,7 @@ static double read_by_regions(const Contraction *c) {
 }
 
 /* Returns the parts of k for which the regions find a and b in the cache when they read them again.
- * Writing and adding the parts must cost less than that saves; else one part is the answer. */
+ * If writing and adding the parts costs more than that saves, there is one part. */
 static int64_t fewest_parts(const Contraction *c) {
     const Product *p = &c->form;
     double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size;
@@ -145,6 +146,8 @@ static int64_t fewest_parts(const Contraction *c) {
     return parts;
 }
 
+/* Returns the parts of k that keep each of them within LONGEST_PART. If these parts take more
+ * memory than the operands, there is one part. */
 static int64_t parts_of_long_sums(const Contraction *c) {
     const Product *p = &c->form;
     double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size;
@@ -208,8 +211,8 @@ static void choose_tasks(Contraction *c) {
     choice->task_panels = divide_up(panels, smaller(wanted, panels));
 }
 
-/* The cost of all tasks in multiply-adds. It has three parts: the arithmetic, the waiting when few
- * tasks are shared unevenly, and the reads and writes beyond the second-level cache. */
+/* Returns the cost of all tasks in multiply-adds. It has three parts: the arithmetic, the waiting
+ * when few tasks are shared unevenly, and the reads and writes beyond the second-level cache. */
 static double cost_of_tasks(const Contraction *c) {
     const Product *p = &c->form;
     const ContractionChoice *choice = &c->choice;
@@ -231,7 +234,7 @@ static double cost_of_tasks(const Contraction *c) {
     if (graph_element_count(p->a->tensor) + graph_element_count(p->b->tensor) <= CACHE_FLOATS)
         read = 0;
     double chunks = (double)divide_up(divide_up(p->k_size, choice->parts), choice->chunk);
-    /* each chunk but the first reads and writes y again */
+    /* Each chunk but the first reads and writes y again. */
     written += 2 * (chunks - 1) * z * (double)p->m_size * (double)p->n_size;
     double uneven = tasks < ENOUGH_TASKS ? UNEVEN / tasks - UNEVEN / ENOUGH_TASKS : 0;
     return p->terms * (1 + uneven) + FLOAT_COST * (read + written);

@@ -23,9 +23,8 @@ typedef struct Comparison {
     SweepView a;
     SweepView b;
     int left;
-    ExprMap
-        /* By part of the first formula: the part of the second that was found to be like it. */
-        alike;
+    /* By part of the first formula: the part of the second that was found to be like it. */
+    ExprMap alike;
 } Comparison;
 
 enum {

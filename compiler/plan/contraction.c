@@ -66,7 +66,7 @@ typedef struct Builder {
     Words table;
     Words list;
     ARRAY(Known) known;
-    /* entries of TAGGED_WORDS words: a task of the table, and the shard whose work it is */
+    /* Entries of TAGGED_WORDS words: a task of the table, and the shard whose work it is. */
     ARRAY(int32_t) tasks;
 } Builder;
 
@@ -255,8 +255,8 @@ static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
     return listed;
 }
 
-/* The runs of a walk, whose innermost index takes `length` values `times` times, and the chunks
- * that they fall into. */
+/* Lists the runs of a walk, whose innermost index takes `length` values `times` times, and the
+ * chunks that the runs fall into. */
 static void store_runs(Builder *b, Walk *w, int64_t length, int64_t times, Words *chunks) {
     const int32_t *head = b->table.items;
     const int64_t chunk = b->c->choice.chunk;
@@ -515,7 +515,7 @@ static void store_pack_offsets(Builder *b) {
              store_offsets(b, &whole, p->z, p->z_count, &whole.at_b, p->z_size, c->b_base));
 }
 
-/* The offsets in y of a region's rows, at one z. */
+/* Lists the offsets in y of a region's rows, at one z. */
 static void list_rows_of_y(Builder *b, const ProductRegion *r, int64_t at_z) {
     const Product *p = &b->c->form;
     Walk m = walk_of(r, p->m, p->m_count, &r->at_y, &r->at_y);
@@ -545,7 +545,7 @@ static void store_gather_offsets(Builder *b) {
                            round_up(p->n_size, c->lanes), 0));
 }
 
-/* The values of the split index in one part. */
+/* Returns the number of values that the split index takes in one part. */
 static int64_t part_extent(const Contraction *c) {
     int index = contraction_split_index(c);
     return index < 0 ? 1 : divide_up(graph_extent(c->node, index), c->parts);

@@ -167,20 +167,20 @@ typedef struct Contraction {
     uint64_t hash; /* equal for two contractions if their tables and their code are equal */
 } Contraction;
 
-/* The shapes of blocks for vectors of a number of lanes. A contraction takes the shape that wastes
- * least. */
+/* Returns the shapes of blocks for vectors of a number of lanes. A contraction takes the shape that
+ * wastes least. */
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
 /* True if sums along k cost less than packing b. Both operands must have their k side by side. */
 bool contraction_prefers_dots(const Contraction *c);
-/* The numbers of rows that a block of dots may have, for vectors of a number of lanes. */
+/* Returns the numbers of rows that a block of dots may have, for vectors of a number of lanes. */
 const int *contraction_dot_rows(int64_t lanes, int *count);
 /* choice.c: chooses the cut by a model of costs. The places of the operands must be known. */
 void contraction_choose(Contraction *c);
 /* Lists the choices that are worth measuring, the model's first, and returns their number. `out`
  * has room for MOST_CANDIDATES. */
 int contraction_candidates(const Contraction *c, ContractionChoice *out);
-/* The key of the tuning table. Two contractions have the same key if one cut is the fastest for
- * both: they have the same extents, strides and lanes. */
+/* Returns the key of the tuning table. Two contractions have the same key if one cut is the fastest
+ * for both: they have the same extents, strides and lanes. */
 uint64_t contraction_key(const Contraction *c);
 /* Returns the index whose ranges are the parts, or -1. It is the outermost reduced index that no
  * region cuts. */
@@ -203,15 +203,15 @@ bool contraction_goes_by_z(const Contraction *c);
 /* True if the tasks can be ordered by values of the node's first index, in `shards` runs of equal
  * length. */
 bool contraction_leads(const Contraction *c, int64_t shards);
-/* tiled.c: sets the sides of the tile, tasks and tables. False when the arrays are too large to
- * index. */
+/* tiled.c: sets the sides of the tile, tasks and tables. Returns false if the arrays are too large
+ * to index. */
 bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target);
 /* matrix.c: true if the sum is a product of matrices, or a batch of them, that lie in memory row by
  * row or column by column. */
 bool matrix_product(const GNode *node, const Product *product, MatrixProduct *out);
 /* Returns the floats of the packed operand; 0 if b is read where it lies. */
 int64_t contraction_pack_count(const Contraction *c);
-/* The floats of all parts; 0 if the product writes y itself. */
+/* Returns the floats of all parts; 0 if the product writes y itself. */
 int64_t contraction_part_count(const Contraction *c);
 int64_t contraction_pack_tiles(const Contraction *c);
 int64_t contraction_gather_tiles(const Contraction *c);

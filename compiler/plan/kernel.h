@@ -17,8 +17,8 @@ enum {
 typedef enum {
     KERNEL_COMPUTE,
     KERNEL_TOPK,
-    /* a library call: couplet_call in the runtime. The first operand is a table of the call and its
-     * sizes */
+    /* A library call: couplet_call in the runtime. The first operand is a table of the call and its
+     * sizes. */
     KERNEL_CALL,
     KERNEL_ORDER,           /* an argsort or a select that the device does by itself */
     KERNEL_PACK,            /* copies the vector operand of a contraction into panels */

@@ -168,7 +168,8 @@ static bool reads_own(const Laying *l, const Kernel *k, const GNode *operand) {
     case KERNEL_PACK:
         return shard_reads_own(l->g, k->node, 0, c->form.b, l->shards);
     case KERNEL_PRODUCT:
-        /* C reads the packed copy of an operand. */
+        /* Any other operand is a table, or the packed copy of b, of which a task reads its own
+         * shard. */
         if (operand != c->form.a->tensor && operand != c->form.b->tensor) return true;
         return (operand != c->form.a->tensor ||
                 shard_reads_own(l->g, k->node, 0, c->form.a, l->shards)) &&
@@ -258,7 +259,8 @@ static double time_of_gather(const Laying *l, const GNode *array) {
     return l->typical->start + (double)graph_bytes(array) / l->typical->network;
 }
 
-/* True if a kernel reads a scattered array. That cannot be gathered, so the kernel must be cut. */
+/* True if a kernel reads a scattered array. Such an array cannot be gathered, so the kernel must be
+ * cut. */
 static bool reads_scattered(const Laying *l, const Kernel *k) {
     for (int i = 0; i < first_output(k); i++) {
         const int buffer = plan_buffer(l->p, k->operands[i]);

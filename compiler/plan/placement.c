@@ -22,7 +22,7 @@ void life_measure(Plan *p) {
     for (int i = 0; i < p->out->buffer_count; i++) {
         /* A streamed array is stored by no kernel, and an input may have no reader. */
         if (p->lives[i].first < 0) p->lives[i].bytes = 0;
-        /* all inputs are sent before the first step */
+        /* All inputs are sent before the first step. */
         if (p->buffers[i].place == COUPLET_IN_INPUT) {
             p->lives[i].first = 0;
         }
@@ -66,6 +66,7 @@ static bool is_alike(const GNode *a, const GNode *b) {
            memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
 }
 
+/* True if another kernel of the launch reads or writes the array. */
 static bool is_read_abreast(const Plan *p, const Kernel *k, const GNode *array) {
     for (int s = k->first; s <= k->last; s++) {
         const Kernel *other = &p->kernels.items.items[s];
@@ -123,8 +124,8 @@ static int last_of(const Life *life) {
     return life->last;
 }
 
-/* Gives offsets. Arrays that are written over each other have one place, which is taken from the
- * first's birth to the last's end. */
+/* Gives offsets. Arrays that are written over each other have one place, which is theirs from the
+ * first write of the first array to the last read of the last. */
 void plan_place(Plan *p) {
     for (int s = 0; s < p->kernels.items.count; s++)
         write_over(p, s);

@@ -305,7 +305,7 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
     for (int i = 0; i < g->commits.count; i++) {
         const GCommit *from = &g->commits.items[i];
         CoupletCommit *c = &commits[i];
-        /* the two enums list the same kinds, in the same order */
+        /* The two enums list the same kinds, in the same order. */
         c->kind = (CoupletCommitKind)from->kind;
         c->state = find_state(states, state_count, from->state->name);
         c->value = plan_buffer(p, from->value);

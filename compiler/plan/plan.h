@@ -28,7 +28,7 @@ typedef struct Plan {
     Life *lives; /* by buffer; a buffer that takes no memory of the arena has 0 bytes */
 } Plan;
 
-/* The number of the buffer that holds what the node makes. */
+/* Returns the number of the buffer that holds what the node makes. */
 static inline int plan_buffer(const Plan *plan, const GNode *node) {
     return plan->numbers[node->id];
 }

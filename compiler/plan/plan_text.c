@@ -58,7 +58,7 @@ void plan_print(const Plan *p, FILE *out) {
                 s->is_cut ? ", cut" : "");
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
-            /* the buffer that is written over is printed too, under its own name */
+            /* The buffer that is written over is printed too, under its own name. */
             print_buffer(p, plan_buffer(p, p->kernels.items.items[i].operands[b]), out);
         }
         fprintf(out, "    # %s\n", s->source);

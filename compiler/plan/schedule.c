@@ -14,8 +14,8 @@
 
 typedef struct Collect {
     Kernel *kernel;
-    bool draws;
-    bool fits;
+    bool draws;  /* the kernel draws random numbers */
+    bool fits;   /* the kernel reads no more arrays than it may */
     bool sweeps; /* the target has sweeps, so a streamed array has no buffer */
 } Collect;
 
@@ -475,7 +475,7 @@ static bool compute_kernel(Order *o, GNode *node) {
 
 /* ---- the order ------------------------------------------------------------------------------- */
 
-/* Places a node behind its operands. False if a kernel would read too many arrays. */
+/* Places a node behind its operands. Returns false if a kernel would read too many arrays. */
 static bool place_node(Order *o, GNode *node) {
     if (o->done[node->id]) return true;
     if (!place_operands(o, node)) return false;
@@ -504,8 +504,9 @@ static VisitStep find_span(void *span, const GExpr *e) {
     return found->source ? VISIT_END : VISIT_INSIDE;
 }
 
-/* Returns the place of node `at`. One that a pass has made has the place of a formula in it, or of
- * the nearest node ahead of it: a pass puts its nodes beside those that they are made of. */
+/* Returns the place of node `at`. A node that a pass has made has the place of a formula in it, or
+ * of the nearest node ahead of it, since a pass puts its nodes beside those that they are made of.
+ */
 static Span span_of(const Graph *g, int at) {
     Span span = {.source = NULL};
     for (; at >= 0 && !span.source; at--) {

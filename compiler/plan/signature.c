@@ -64,7 +64,7 @@ static void hash_array(Hash *h, const GNode *n) {
         add(h, (uint64_t)n->shape[i]);
 }
 
-/* tags of what is hashed, beside the operations */
+/* Tags in a hash, for parts that are no operations. */
 typedef enum {
     IS_ARGUMENT = 1000,
     IS_POSITION,

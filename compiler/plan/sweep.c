@@ -72,6 +72,8 @@ static int gather_sources(Graph *g, const PairSink *sink, bool by_column, SweepS
     return sink->source_count;
 }
 
+/* True if the sweep can serve the sink in this orientation. *shared is how many of the sink's
+ * sources the sweep has already. */
 static bool fits_sweep(Graph *g, const Sweep *s, const PairSink *sink, bool by_column,
                        int *shared) {
     SweepSource sources[MOST_PAIR_SOURCES];

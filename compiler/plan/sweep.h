@@ -172,7 +172,7 @@ typedef struct SweepLayout {
     /* Weighted sums of the tile's rows and columns: [block][width] */
     int64_t row_sums[MOST_SINKS];
     int64_t column_sums[MOST_SINKS];
-    /* the rounding errors of the sums of rows, in a task of all columns: [block][payload] */
+    /* The rounding errors of the sums of rows, in a task of all columns: [block][payload]. */
     int64_t row_lost[MOST_SINKS];
     int64_t spare; /* two arrays of [block_columns] */
     int64_t count;

@@ -101,8 +101,8 @@ static int64_t reduced_work(const GNode *n) {
     return work;
 }
 
-/* The axes of tiles for column sums. The last axis stays inside the tile; if there is no other
- * axis, a chunk of the last one does. */
+/* Returns the number of axes that make tiles of a column sum. The last axis stays inside the tile;
+ * if there is no other axis, a chunk of the last one does. */
 static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t least, int64_t *chunk) {
     int64_t outer = 1;
     int64_t last = extents[n->rank - 1];
@@ -153,7 +153,7 @@ int compute_tile_axes(const GNode *n, const int64_t *extents, const GraphSetting
     int64_t outer = 1;
     for (int i = 0; i < axis; i++)
         outer *= extents[i];
-    /* the axis just taken has all of the work */
+    /* The axis that was taken last has all of the work. */
     if (outer == 1 && axis < n->rank && work >= 2 * least) {
         int64_t inside = work / extents[axis];
         *chunk = (least + inside - 1) / inside;
@@ -183,7 +183,7 @@ int64_t compute_column_totals(const Kernel *k) {
         has_totals |= n->red_rank && node_sums_columns(n) && node_sums_many(n);
     }
     if (!has_totals) return 0;
-    /* collapsed axes count together as the columns of a tile */
+    /* Collapsed axes count together as the columns of a tile. */
     compute_collapse_axes(k->node, extents);
     compute_tile_axes(k->node, extents, &k->graph->settings, &chunk);
     int64_t columns = chunk ? chunk : extents[k->node->rank - 1];

@@ -9,7 +9,7 @@
 #include "compiler/graph/loads.h"
 #include "compiler/graph/walk.h"
 
-/* the bytes of a result that may be made early, whatever it adds to the peak of memory */
+/* The bytes of a result that may be made early, whatever it adds to the peak of memory. */
 enum { SMALL_BYTES = 1 << 20 };
 
 /* ---- who is worth looking at ----------------------------------------------------------------- */
@@ -74,7 +74,7 @@ void alike_note(Alike *alike, const GNode *array) {
     const Readers *readers = &alike->readers[array->id];
     const int64_t size = graph_element_count(array);
     for (int i = 0; i < readers->items.count; i++)
-        /* else joining would save nothing */
+        /* If the reader reads a larger array, too, joining would save nothing. */
         if (size >= alike->largest[readers->items.items[i]->id])
             list_alike(alike, readers->items.items[i]);
 }

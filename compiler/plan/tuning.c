@@ -55,7 +55,8 @@ Tuning *tuning_read(Arena *arena, const char *path) {
     return tuning;
 }
 
-/* Writes to a file beside it first, which is then renamed, so that no process reads half of it. */
+/* Writes to another file beside `path` first, which is then renamed, so that no process reads half
+ * of the choices. */
 bool tuning_write(const Tuning *tuning, const char *path) {
     char partial[1100];
     int length = snprintf(partial, sizeof partial, "%s.%ld", path, (long)getpid());

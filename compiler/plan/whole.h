@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
-/* The quotient of two numbers, rounded up; `a` is not negative and `by` is positive. */
+/* Returns the quotient of two numbers, rounded up; `a` is not negative and `by` is positive. */
 static inline int64_t divide_up(int64_t a, int64_t by) {
     return (a + by - 1) / by;
 }
-/* The smallest multiple of `by` that is at least `a`. */
+/* Returns the smallest multiple of `by` that is at least `a`. */
 static inline int64_t round_up(int64_t a, int64_t by) {
     return divide_up(a, by) * by;
 }
