@@ -14,22 +14,24 @@ typedef struct Reduction {
     const GNode *node;
     const int64_t *extents;
     LLVMTypeRef type; /* the type of a term */
-    /* The type of `best`. Sums of many reals are kept in double (node_sums_many). */
+    /* The type of `best`, which is double for sums of many reals (node_sums_many). */
     LLVMTypeRef kept;
-    /* Local variables; NULL if the reducer does not need them. */
+    /* Local variables, NULL if the reducer does not need them: the value so far, the number of
+     * terms, the position of the term at hand, and the position of the best term. In the second
+     * pass of a log-sum-exp `winner` is the shift instead. */
     LLVMValueRef best;
     LLVMValueRef count;
     LLVMValueRef position;
     LLVMValueRef winner;
-    LLVMValueRef power; /* a local variable: a product is best * 2^power */
-    /* true for a sum of whole numbers that 64 bits may not hold */
+    LLVMValueRef power; /* a local variable; the product so far is best * 2^power */
+    /* True for a sum of whole numbers that 64 bits may not hold. */
     bool may_wrap;
     bool exponentials;      /* true in the second pass of a log-sum-exp over its terms */
     const Members *members; /* the members of a key; NULL: all terms */
 } Reduction;
 
-/* Terms are floats, and the sum is of doubles: LLVM would take as many lanes as there are doubles
- * in a vector, and compute terms in halves of one. */
+/* The lanes of a loop that adds floats to a sum in double. LLVM would take as many lanes as a
+ * vector has doubles, and would compute the terms in halves of vectors. */
 enum { SUM_LANES = 16 };
 
 static bool takes_smallest(const GNode *n) {
@@ -39,11 +41,12 @@ static bool takes_position(const GNode *n) {
     return graph_reducers[n->reducer].gives_place;
 }
 
-/* True of a maximum or a minimum of numbers that 32 bits may not hold. */
+/* True for a maximum or a minimum of numbers that 32 bits may not hold. */
 static bool is_wide_best(Frame *f, const GNode *n) {
     return (n->reducer == GR_MAX || n->reducer == GR_MIN) && !gx_entries_fit(f->e->graph, n);
 }
 
+/* Returns the value of a term that the guard leaves out, from which the reduction also starts. */
 static LLVMValueRef neutral(Frame *f, const Reduction *r) {
     const GNode *n = r->node;
     const double start = reducer_value(graph_reducers[n->reducer].start);
@@ -54,6 +57,8 @@ static LLVMValueRef neutral(Frame *f, const Reduction *r) {
                               : emit_whole(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
+/* Folds a term into the best one so far. `holds` is the guard, or NULL. A NaN is better than any
+ * number. */
 static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef old = local_get(f, r->type, r->best);
@@ -104,8 +109,8 @@ static void emit_term(Frame *f, const Reduction *r, LLVMValueRef v) {
                                    : LLVMBuildAdd(f->e->builder, old, v, ""));
 }
 
-/* A double is 2^(exponent - 1023) times a number from 1 to 2; 0 and what is not finite have the
- * first and the last exponent. */
+/* The bits of a double: 2^(exponent - 1023) times a number from 1 to 2. The exponent of 0 and of
+ * subnormal numbers is 0, and that of infinities and NaN is 2047. */
 enum {
     DOUBLE_DIGITS = 52,
     DOUBLE_ONE = 1023,
@@ -113,7 +118,8 @@ enum {
 };
 
 /* Multiplies in double, and moves the exponent of the product to `power`. So no part of a product
- * overflows or vanishes, in whatever order its terms come. */
+ * overflows or vanishes, in whatever order its terms come. A product that is 0, infinite or NaN
+ * stays as it is. */
 static void multiply_term(Frame *f, const Reduction *r, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
     LLVMTypeRef i64 = f->e->i64;
@@ -142,8 +148,8 @@ static void begin_product(Frame *f, Reduction *r) {
     local_set(f, r->power, emit_whole(f, 0));
 }
 
-/* Returns the product as a float. Its digits are from 1 to 2, so powers beyond 1000 have the effect
- * of 1000. */
+/* Returns the product as a float. Its digits are from 1 to 2, so with a power beyond 1000 it is
+ * infinite or 0 in float, as it is with 1000. */
 static LLVMValueRef end_product(Frame *f, const Reduction *r) {
     enum { BEYOND = 1000 };
     LLVMBuilderRef b = f->e->builder;
@@ -159,7 +165,7 @@ static LLVMValueRef end_product(Frame *f, const Reduction *r) {
                             f->e->f32, "");
 }
 
-/* Begins the sum, in double if it is one of many reals. */
+/* Begins the sum, in double if it has many real terms (node_sums_many). */
 static void begin_sum(Frame *f, Reduction *r) {
     r->kept = node_sums_many(r->node) ? f->e->f64 : r->type;
     r->may_wrap = gx_sum_may_wrap(f->e->graph, r->node);
@@ -226,6 +232,7 @@ static void fold_term(Frame *f, Reduction *r) {
                   LLVMBuildAdd(b, local_get(f, f->e->i64, r->position), emit_whole(f, 1), ""));
 }
 
+/* Fold the members of a key, and all terms in loops over the reduced axes. */
 static void sweep_members(Frame *f, Reduction *r) {
     LLVMValueRef member;
     Loop loop = loop_begin_members(f, r->members, &member);
@@ -288,8 +295,8 @@ static Reduction begin_reduction(Frame *f, const int64_t *extents, const Members
     return r;
 }
 
-/* Sums exp(term - largest). A row without terms, or with none above -inf, is shifted by 0 and stays
- * -inf. A row with +inf is +inf. */
+/* Makes the second pass of a log-sum-exp, which sums exp(term - largest). A row without terms, or
+ * with none above -inf, is shifted by 0 and stays -inf. A row with +inf is +inf. */
 static void emit_exponentials(Frame *f, Reduction *r) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef top = local_get(f, f->e->f32, r->best);
@@ -330,7 +337,8 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
     return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), rest, "");
 }
 
-/* Entries have 32 bits, and arithmetic 64. The neutral value of an empty maximum is not read. */
+/* An entry has 32 bits in memory, and arithmetic has 64. The neutral value of a maximum without
+ * terms raises no fault, because such an entry is not read. */
 void frame_raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
     LLVMBuilderRef b = f->e->builder;
     if (n->type != GT_INT || takes_position(n) || gx_entries_fit(f->e->graph, n)) return;
@@ -359,7 +367,9 @@ static void emit_element(Frame *f, const int64_t *extents) {
         if (active)
             value = LLVMBuildSelect(b, active, value,
                                     LLVMConstNull(element_value_type(f->e, n->type)), "");
-    } else { /* A reduction whose result is not wanted is left out, and cannot lack terms. */
+    } else {
+        /* Where the element is not active, the reduction is left out, so it cannot fault for want
+         * of terms. */
         LLVMValueRef slot = frame_local(f, element_value_type(f->e, n->type));
         LLVMBasicBlockRef then = frame_block(f, "active");
         LLVMBasicBlockRef after = frame_block(f, "after");
@@ -382,7 +392,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
 
 /* ---- the kernel ------------------------------------------------------------------------------ */
 
-/* The indices of the first axes, which the number of the tile tells. */
+/* Sets the indices of the first `axes` axes from the number of the tile. */
 static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef tile) {
     LLVMBuilderRef b = f->e->builder;
     for (int i = axes - 1; i >= 0; i--) {
@@ -397,7 +407,7 @@ static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef ti
     }
 }
 
-/* Sets the values of an axis in the tile: all of them, or a chunk. */
+/* Sets the range of an axis in the tile: all its values or, if the axis is cut, a chunk of them. */
 static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int64_t chunk,
                        LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
     LLVMBuilderRef b = f->e->builder;
@@ -410,7 +420,9 @@ static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int
     *end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, *end, ""), next, *end, "");
 }
 
-/* A tile: its outermost axes, and the part of the next axis where that one is cut. */
+/* The tiles of a kernel, and the number of the one at hand. The number sets the indices of the
+ * first `axes` axes. If `cut`, the axis after these is cut into chunks, and the number says which
+ * one. */
 typedef struct Tile {
     int64_t extents[2 * GRAPH_MAX_RANK];
     int64_t chunk;
@@ -421,8 +433,8 @@ typedef struct Tile {
 
 static void emit_axis(Frame *f, const Tile *t, int axis);
 
-/* Emits the code in which indices below `axis` have their values: a branch for each condition that
- * needs no other indices, then the loop of the axis. */
+/* Emits the loops of the axes from `axis` on. The indices below `axis` have their values, so a
+ * condition that needs no others becomes a branch around these loops. */
 static void emit_from(Frame *f, const Tile *t, int axis) {
     const GExpr *condition = frame_version_condition(f, &f->node, 1, axis);
     if (!condition) {
@@ -479,6 +491,7 @@ static int side_by_side(const Frame *f, int first, const GNode **nodes) {
     return count;
 }
 
+/* Emits columns under branches for the conditions that stay as they are in a tile. */
 static void emit_column_versions(Frame *f, const GNode *const *nodes, int count, bool is_cached,
                                  const Tile *t, LLVMValueRef begin, LLVMValueRef end) {
     const GExpr *condition = frame_version_condition(f, nodes, count, t->axes);

@@ -13,6 +13,8 @@ struct CpuCode {
     int kernel_count;
 };
 
+/* Sets the kernel of every step. The code of a library call is in the runtime. Returns false, with
+ * a sentence in *error, if a kernel has no code. */
 static bool find_code(Plan *p, CpuModule *module, const char **error) {
     for (int i = 0; i < p->out->step_count; i++) {
         if (p->kernels.items.items[i].kind == KERNEL_CALL) {

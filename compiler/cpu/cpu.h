@@ -6,9 +6,11 @@
 
 #include "compiler/plan/kernel.h"
 
-typedef struct CpuCode CpuCode; /* owns the machine code of its plans */
+/* The machine code of plans. The plans cannot run any more after cpu_free. */
+typedef struct CpuCode CpuCode;
 
-typedef struct CpuPlans CpuPlans; /* plans and their kernels, without code yet; in the arena */
+/* Plans and their kernels, before there is code for them. They lie in the arena. */
+typedef struct CpuPlans CpuPlans;
 
 typedef struct CpuOptions {
     const char *cache_folder; /* the folder in which objects are kept; NULL: objects are not kept */
@@ -28,9 +30,10 @@ typedef struct CpuTarget {
 CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
                     int state_count, const CpuTarget *wanted, CoupletPlan **plans,
                     const char **error);
-/* Makes machine code in this process, and sets the kernels of the plans. */
+/* Makes machine code in this process, and sets the kernels of the plans. Returns NULL on failure,
+ * with a sentence in *error. cpu_free releases the code. */
 CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const char **error);
-/* Makes plans and their machine code. */
+/* Makes plans for this machine, and their code as cpu_jit does. */
 CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count,
                      const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error);
@@ -47,7 +50,7 @@ const char *cpu_cache_folder(Arena *arena);
 PlanTarget cpu_plan_target(Arena *arena);
 /* Returns the file of the measured choices for this machine, beside the objects, or NULL. */
 const char *cpu_tuning_path(Arena *arena);
-/* The kernel of a step of graphs[plan]. */
+/* Returns the kernel of step number `step` in the plan of graphs[plan]. */
 const Kernel *cpu_plan_kernel(const CpuPlans *plans, int plan, int step);
 void cpu_free(CpuCode *code);
 
@@ -55,27 +58,31 @@ void cpu_free(CpuCode *code);
 
 /* Writes kernels and program as an object, whose only visible name is the hidden `symbol` of the
  * program. Several threads may do so at once, each with plans of its own. With `llvm`, writes
- * LLVM's text instead. */
+ * LLVM's text instead. Returns false on failure, with a sentence in *error. */
 bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram *program,
                        const char *symbol, bool llvm, const char *path, const char **error);
 
 typedef struct CpuVariant {
-    /* The processor and the symbol of each call of cpu_write_program. */
+    /* The processor of the plans and the symbol that one call of cpu_write_program was given. */
     const char *processor;
     const char *symbol;
 } CpuVariant;
 
 typedef struct CpuBinding {
-    /* The method's name, and the symbol of its CoupletMethod, by which programs find it. */
+    /* The method's name, and the symbol of its CoupletMethod, by which other programs find it. */
     const char *name;
     const char *symbol;
+    /* The programs that were written. The binding itself is compiled for the processor of the last
+     * one. */
     const CpuVariant *variants;
     int variant_count;
+    /* The bytes of a checkpoint that the object carries with it. NULL: it carries no weights. */
     const void *weights;
     size_t weight_bytes;
     bool with_main; /* adds a `main`, which hands the command line to couplet_command */
 } CpuBinding;
-/* Writes the object that holds the CoupletMethod of programs written before. */
+/* Writes the object with the CoupletMethod, which points to programs that were written before.
+ * Returns false on failure, with a sentence in *error. */
 bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path,
                        const char **error);
 /* Returns NULL if code can be made for `processor`, else a sentence that says why not. */

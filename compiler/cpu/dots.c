@@ -1,6 +1,6 @@
 /* Sums of products along k (Contraction.dots): both operands are read where they lie, a vector of k
  * at a time, and the lanes of a sum are added at its end, in a fixed order. A lane adds up to
- * DOT_LEAF products in float; of longer sums such leaves are added in double. */
+ * DOT_LEAF products in float. A longer sum is made of such leaves, which are added in double. */
 #include "compiler/cpu/vector.h"
 
 enum { MAX_ROWS = 8 };
@@ -10,9 +10,10 @@ typedef struct Dots {
     const Contraction *c;
     LLVMTypeRef vector;
     LLVMValueRef tables;
-    LLVMValueRef column[DOT_COLUMNS]; /* the columns of b */
-    LLVMValueRef k, y;                /* the number of k; the panel in y */
-    LLVMValueRef mask;                /* the mask of the panel's columns; NULL: the panel is full */
+    LLVMValueRef column[DOT_COLUMNS]; /* the columns of b in the panel */
+    /* The extent of k, and where the panel begins in y. */
+    LLVMValueRef k, y;
+    LLVMValueRef mask; /* the mask of the panel's columns; NULL: the panel is full */
 } Dots;
 
 static LLVMValueRef shuffle_lanes(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *places,
@@ -23,8 +24,8 @@ static LLVMValueRef shuffle_lanes(Dots *d, LLVMValueRef a, LLVMValueRef b, const
     return LLVMBuildShuffleVector(d->f->e->builder, a, b, LLVMConstVector(at, count), "");
 }
 
-/* Two vectors, in each four lanes one picked pair of either beside the other's, plus the other
- * pairs. */
+/* Picks lanes of two vectors twice, and adds the two picks. In each four lanes, `first` and
+ * `second` name the lanes of `a` by 0 to 3 and those of `b` by 4 to 7. */
 static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *first,
                                const int *second) {
     int low[16];
@@ -40,7 +41,7 @@ static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const in
                          shuffle_lanes(d, a, b, high, (unsigned)lanes), "");
 }
 
-/* The sums of the lanes of four vectors, side by side. */
+/* Returns four sums side by side, each over the lanes of one of four vectors. */
 static LLVMValueRef join_lanes(Dots *d, const LLVMValueRef *sums) {
     static const int even[] = {0, 4, 1, 5};
     static const int odd[] = {2, 6, 3, 7};
@@ -62,7 +63,7 @@ static LLVMValueRef join_lanes(Dots *d, const LLVMValueRef *sums) {
     return all;
 }
 
-/* The sums of a block from `begin` on, up to `end`, in its slots. */
+/* Sums the products of a block for k in [begin, end) into `slot`. */
 static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot, LLVMValueRef begin,
                      LLVMValueRef end) {
     Frame *f = d->f;
@@ -83,8 +84,8 @@ static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot,
     loop_keep_rolled(f, loop_end(f, &ks));
 }
 
-/* Returns a total. Totals are in the worker's scratch, in order, and volatile: emit_product.c says
- * why. */
+/* Returns the address of total number i. Totals lie in the worker's scratch in order, and are read
+ * and written as volatile (emit_product.c says why). */
 static LLVMValueRef total_at(Dots *d, int i) {
     LLVMValueRef at = emit_whole(d->f, i * d->c->lanes);
     LLVMTypeRef f64 = d->f->e->f64;
@@ -107,7 +108,7 @@ static LLVMValueRef plus_total(Dots *d, int i, LLVMValueRef sum) {
     return LLVMBuildFAdd(build, total, sum, "");
 }
 
-/* Keeps the sums of a leaf that others follow. */
+/* Adds the sums of a leaf that is not the last to the totals. */
 static void keep_leaf(Dots *d, const LLVMValueRef *slot, bool is_first) {
     for (int i = 0; i < d->c->rows * DOT_COLUMNS; i++) {
         LLVMValueRef sum = wide_sum(d, slot[i]);
@@ -116,6 +117,7 @@ static void keep_leaf(Dots *d, const LLVMValueRef *slot, bool is_first) {
     }
 }
 
+/* Adds the last leaf and the totals, and puts the results into `slot`. */
 static void join_leaves(Dots *d, const LLVMValueRef *slot) {
     for (int i = 0; i < d->c->rows * DOT_COLUMNS; i++) {
         LLVMValueRef sum = plus_total(d, i, wide_sum(d, slot[i]));
@@ -123,8 +125,8 @@ static void join_leaves(Dots *d, const LLVMValueRef *slot) {
     }
 }
 
-/* Adds each leaf to totals in double, lane by lane; a lane's total is rounded once, at the end.
- * There is more than one leaf. */
+/* Sums a block of more than one leaf. Leaves are added to totals in double, lane by lane, and a
+ * lane's total is rounded once, at the end. */
 static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot) {
     Frame *f = d->f;
     LLVMBuilderRef build = f->e->builder;
@@ -150,7 +152,7 @@ static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slo
     join_leaves(d, slot);
 }
 
-/* The rows that begin at `rows_at` in the table. */
+/* Emits a block of the panel, for the rows whose list begins at `rows_at` in the table. */
 static void emit_dot_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
     Frame *f = d->f;
     int rows = d->c->rows;
@@ -174,7 +176,8 @@ static void emit_dot_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
     }
 }
 
-/* Columns past the last repeat it, and no sum of theirs is kept. */
+/* Sets the panel: its columns in b, its place in y, and its mask. A column behind the last one
+ * repeats the last, and its sums are not stored. */
 static void set_panel(Dots *d, LLVMValueRef b, LLVMValueRef y, LLVMValueRef panel) {
     Frame *f = d->f;
     LLVMValueRef head = emit_whole(f, 0);
@@ -211,7 +214,7 @@ void emit_dots(Emitter *e, Kernel *kernel) {
     LLVMValueRef a = vector_float_at(&f, f.bases[0], words[TASK_A]);
     LLVMValueRef b = vector_float_at(&f, f.bases[2], words[TASK_B]);
     LLVMValueRef y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
-    /* Rows are the inner loop: b is read once, and a from the caches. */
+    /* Rows are the inner loop, so b is read once, and a comes from the caches. */
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     set_panel(&d, b, y, panels.index);
     Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);

@@ -5,7 +5,8 @@
  * Statistics, which keep something from element to element, are in sink.c. */
 #include "compiler/cpu/element.h"
 
-/* Whose indices and operands expressions have. */
+/* Sets the view whose expressions are emitted next: their node, its extents, and the index that is
+ * the tile's row. */
 static void element_view(Element *x, SweepView view) {
     Frame *f = &x->open.inner;
     const GNode *n = f->node = view.sink->pair.node;
@@ -45,6 +46,7 @@ void element_begin(Element *x, Frame *outer, SweepView view, const char *name, i
     frame_gather_faults(f);
 }
 
+/* Sets the indices of the node, and the position in the tile, to the element at hand. */
 static void element_at(Element *x, const ElementLoop *loop) {
     Frame *f = &x->open.inner;
     const PairSink *pair = &x->view.sink->pair;

@@ -1,9 +1,10 @@
 /* From a kernel to optimised LLVM code: the emitter of each kind of kernel, the pipeline of LLVM
  * passes, and the object.
  *
- * The pipeline is short on purpose. Emitted code is straight lines in loops with nothing to
- * inline, and the standard one takes more than twice as long to compile the same step. The JIT
- * (module.c) and the compiler ahead of time (object.c) both use it, so they make the same code. */
+ * The pipeline is short on purpose. Emitted code is straight lines in loops with nothing to inline,
+ * and LLVM's standard pipeline takes more than twice as long to compile the same step. The JIT
+ * (module.c) and the compiler ahead of time (object.c) both use the short one, so they make the
+ * same code. */
 #include "compiler/cpu/generate.h"
 
 #include <assert.h>
@@ -12,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Ignores remarks. They serve those who write the emitter, to see which loops were not
- * vectorised. */
+/* Prints the errors of LLVM and drops its remarks. Only those who write the emitter want remarks,
+ * for instance on the loops that were not vectorised. */
 static void say_errors_only(LLVMDiagnosticInfoRef said, void *context) {
     (void)context;
     if (LLVMGetDiagInfoSeverity(said) != LLVMDSError) return;
@@ -47,7 +48,8 @@ static void emit_sums_of_products(Emitter *e, Kernel *k) {
     k->as.contraction->dots ? emit_dots(e, k) : emit_product(e, k);
 }
 
-/* The emitters by kind; NULL for kinds that cpu_plan_target does not ask for. */
+/* The emitters by kind of kernel. NULL: plans for the CPU have no such kernel, or the kernel needs
+ * no code of its own. */
 static void (*const emitters[])(Emitter *e, Kernel *k) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = emit_topk,
@@ -68,11 +70,11 @@ void emit_kernel(Emitter *e, Kernel *k) {
     emitters[k->kind](e, k);
 }
 
-/* Emitted code is loops of straight lines, each value once, with nothing to inline. Of LLVM's own
- * pipeline for -O3 this is what it gains by: short loops vanish, so that the loop around them can
- * become vectors; what does not change in a loop leaves it; loops become vectors. Vectors are not
- * interleaved, for a processor that reorders has the next turn under way anyhow. A cold start of
- * examples/simclr.cpl takes 0.4 of the time, and its step the same. */
+/* The passes of LLVM's own pipeline for -O3 from which emitted code gains. Short loops vanish, so
+ * that the loop around them can become vectors; what does not change in a loop leaves it; loops
+ * become vectors. Vectors are not interleaved, because a processor that reorders instructions has
+ * the next turn under way anyhow. A cold start of examples/simclr.cpl takes 0.4 of the processor
+ * time that it takes with -O3, and no kernel of its step is slower. */
 static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-"
                              "fixpoint>,loop-mssa(licm),loop(indvars,loop-unroll-full),"
                              "loop-vectorize<interleave-forced-only>,instcombine<no-verify-"

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
+/* A pointer among the bytes of an object: its offset in them, and what it points to. */
 typedef struct Relocation {
     size_t at;
     LLVMValueRef target;
@@ -21,8 +22,8 @@ typedef struct Relocations {
     ARRAY(Relocation) items;
 } Relocations;
 
-/* The tables that were written already, by their address here: plans share tables, and phases share
- * plans. */
+/* A piece of data that was written already, by its address in this process. Plans share tables and
+ * phases share plans; each is written once. */
 typedef struct Known {
     const void *address;
     size_t size;
@@ -34,6 +35,8 @@ typedef struct Image {
     ARRAY(Known) known;
 } Image;
 
+/* Adds a relocation for each pointer of `object`, a structure that begins `at` bytes into a
+ * list. */
 typedef void (*Walk)(Image *image, const void *object, size_t at, Relocations *relocations);
 
 enum { ALIGNMENT = 64 /* the alignment of plain data, which kernels load as vectors */ };
@@ -76,8 +79,8 @@ static LLVMValueRef text(Image *image, const char *string) {
                   : LLVMConstNull(image->e->ptr);
 }
 
-/* Gives the address of a kernel of this module, or else of the runtime's code for a library
- * call. */
+/* Returns a kernel of this module, or the runtime's code for library calls if the module has no
+ * such kernel. */
 static LLVMValueRef code(Image *image, const char *symbol) {
     Emitter *e = image->e;
     LLVMValueRef function = LLVMGetNamedFunction(e->module, symbol);
@@ -91,8 +94,9 @@ static void add_relocation(Image *image, Relocations *relocations, size_t at, LL
     array_push(image->e->arena, &relocations->items, ((Relocation){at, target}));
 }
 
-/* Bytes with pointers among them: a packed structure of runs of bytes and pointers. Relocations
- * come in ascending order but for those of one structure. */
+/* Makes a constant of bytes with pointers among them: a packed structure of runs of bytes and
+ * pointers. The structures of a list come in order, but the relocations of one structure may not,
+ * so they are sorted first. */
 static LLVMValueRef with_pointers(Image *image, const char *data, size_t size, Relocations *r) {
     Emitter *e = image->e;
     for (int i = 1; i < r->items.count; i++)
@@ -117,6 +121,8 @@ static LLVMValueRef with_pointers(Image *image, const char *data, size_t size, R
     return add_global(e, LLVMConstStructInContext(e->context, fields, count, 1), ALIGNMENT);
 }
 
+/* Writes a list of structures, and what they point to. Returns its address, a null pointer for an
+ * empty list. */
 static LLVMValueRef emit_list(Image *image, const void *items, int64_t count, size_t item_bytes,
                               Walk walk) {
     if (!items || count == 0) return LLVMConstNull(image->e->ptr);
@@ -142,6 +148,8 @@ static LLVMValueRef pointers(Image *image, const void *const *items, int64_t cou
                       sizeof(void *));
 }
 
+/* Returns the bytes of a table that the plan carries with it, as packed if it is; 0 for other
+ * buffers. */
 static size_t buffer_bytes(const CoupletBuffer *b) {
     if (b->packed_bytes) return (size_t)b->packed_bytes;
     return b->place == COUPLET_IN_CONST
@@ -149,6 +157,7 @@ static size_t buffer_bytes(const CoupletBuffer *b) {
                : 0;
 }
 
+/* From here on, each structure in abi_pointers.def becomes a function of type Walk. */
 #define OBJECT(T, bytes)                                                                           \
     _Static_assert(sizeof(T) == (bytes),                                                           \
                    #T " has changed: runtime/abi_pointers.def must list every pointer in it");     \

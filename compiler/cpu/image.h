@@ -5,10 +5,10 @@
 
 #include "compiler/cpu/emit.h"
 
-/* Makes a hidden constant named `symbol`, which points to the kernels in the same module. A kernel
- * that the module does not have is taken from the runtime. */
+/* Makes the program a hidden constant named `symbol`. Its steps point to the kernels in the same
+ * module. A step whose kernel the module does not have points to couplet_call of the runtime. */
 LLVMValueRef image_of_program(Emitter *e, const CoupletProgram *program, const char *symbol);
-/* Make private constants of a string, and of plain bytes. */
+/* Make private constants, of a string and of plain bytes. */
 LLVMValueRef image_text(Emitter *e, const char *text);
 LLVMValueRef image_bytes(Emitter *e, const void *data, size_t size);
 

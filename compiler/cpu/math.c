@@ -47,7 +47,8 @@ static LLVMValueRef power_of_two(Frame *f, LLVMValueRef n) {
 static const double exponential[] = {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3,
                                      4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1};
 
-/* x = n log 2 + r with n whole and |r| at most half of log 2; q = e^r - 1. A NaN goes into q. */
+/* A number x taken apart: x = n log 2 + r with n whole and |r| at most half of log 2. The member q
+ * is e^r - 1. If x is NaN, so is q. */
 typedef struct Parted {
     LLVMValueRef n, q; /* n is an i32 */
 } Parted;
@@ -73,11 +74,11 @@ static LLVMValueRef at_most(Frame *f, LLVMValueRef x, double high) {
 
 LLVMValueRef math_exp(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
-    /* beyond this range the result is 0 or inf anyway */
+    /* Beyond this range the result is 0 or inf anyway. */
     Parted e = parted(f, at_most(f, at_least(f, x, -104), 89));
     LLVMValueRef p = LLVMBuildFAdd(b, e.q, emit_number(f, 1), "");
-    /* 2^n is taken as two factors: n is from -150 to 128, which is more than one float's exponent
-     * holds. */
+    /* 2^n is taken as two factors, because n is from -150 to 128, which is more than the exponent
+     * of one float holds. */
     LLVMValueRef half = LLVMBuildAShr(b, e.n, word(f, 1), "");
     LLVMValueRef rest = LLVMBuildSub(b, e.n, half, "");
     return LLVMBuildFMul(b, LLVMBuildFMul(b, p, power_of_two(f, half), ""), power_of_two(f, rest),
@@ -119,7 +120,8 @@ LLVMValueRef math_log(Frame *f, LLVMValueRef x) {
                      emit_number(f, NAN));
 }
 
-/* Kahan's: the rounding error of 1 + x (of e^x) cancels in the quotient. */
+/* Returns log(u) x / (u - 1) with u = 1 + x (Kahan). The rounding error of u cancels in the
+ * quotient. */
 LLVMValueRef math_log1p(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef one = emit_number(f, 1);
@@ -152,7 +154,7 @@ LLVMValueRef math_expm1(Frame *f, LLVMValueRef x) {
 LLVMValueRef math_tanh(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &x, 1);
-    /* above 10 the result is 1 in float32 */
+    /* Above 10 the result is 1 in float32. */
     LLVMValueRef grown = math_expm1(f, twice(f, at_most(f, size, 10)));
     LLVMValueRef args[2] = {
         LLVMBuildFDiv(b, grown, LLVMBuildFAdd(b, grown, emit_number(f, 2), ""), ""), x};
@@ -185,13 +187,14 @@ LLVMValueRef math_softplus(Frame *f, LLVMValueRef x) {
     return LLVMBuildFAdd(b, at_least(f, x, 0), tail, "");
 }
 
-/* Above 0.93 as 1 - exp of a polynomial, below as one in x^2; coefficients: N. Juffa's. */
+/* Above 0.93, erf(x) is 1 - exp of a polynomial in |x|. Below, it is x plus x times a polynomial in
+ * x^2. The coefficients are N. Juffa's. */
 LLVMValueRef math_erf(Frame *f, LLVMValueRef x) {
     static const double small[] = {-5.96761703e-4, 4.99119423e-3,  -2.67681349e-2,
                                    1.12819925e-1,  -3.76125336e-1, 1.28379166e-1};
     static const double rest[] = {-1.06777877e-1, -6.34846687e-1, -1.28717512e-1};
     LLVMBuilderRef b = f->e->builder;
-    /* above 4 the result is 1 in float32 */
+    /* Above 4 the result is 1 in float32. */
     LLVMValueRef t = at_most(f, math_intrinsic(f, "llvm.fabs", &x, 1), 4);
     LLVMValueRef s = LLVMBuildFMul(b, t, t, "");
     LLVMValueRef r =

@@ -21,9 +21,13 @@ static LLVMValueRef select_one(Frame *f, LLVMValueRef c, LLVMValueRef a, LLVMVal
     return LLVMBuildSelect(f->e->builder, c, a, b, "");
 }
 
-/* Block `task` of the smaller side meets block (task + round) mod more of the larger. The larger
- * side's block b < less is met first in round 0, the others when the last of the smaller side comes
- * to them; the last meeting is with the first of the smaller side, or in the last round. */
+/* Block `task` of the smaller side meets block (task + round) mod `more` of the larger side.
+ *
+ * A block of the smaller side starts in the first round and ends in the last. A block of the larger
+ * side starts in the first round if it is below `less`, and else where it meets the last block of
+ * the smaller side. It ends in the last round if it is below less - 1, and else where it meets
+ * block 0 of the smaller side. In the drawing above, columns 0 to 2 start in round 0, and columns 2
+ * to 4 end with task 0. */
 void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows,
                      Side *columns) {
     LLVMBuilderRef b = f->e->builder;
@@ -46,8 +50,9 @@ void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef 
                    last_round, equals(f, task, 0));
 }
 
-/* Blocks h + t and h - t meet, h being half the round; when the number of blocks is even, odd
- * rounds pair h + 1 + t with h - t, and have one task less. */
+/* Blocks i and j with i + j = round (mod blocks) meet: task t pairs blocks h + t and h - t, where h
+ * is half of the round. If the number of blocks is odd, the half is taken modulo that number. If it
+ * is even, odd rounds pair h + 1 + t with h - t, and have one task less. */
 LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task,
                                   Side *rows, Side *columns) {
     LLVMBuilderRef b = f->e->builder;

@@ -13,9 +13,11 @@ typedef struct Side {
     LLVMValueRef starts, ends; /* i1: true if this is the block's first task, and its last task */
 } Side;
 
+/* Set the sides of a task of SWEEP_BOTH, and of SWEEP_SYMMETRIC, except for their first rows and
+ * counts. */
 void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows,
                      Side *columns);
-/* Returns an i1 that is true if this round has such a task. */
+/* The i1 that is returned is true if this round has such a task. */
 LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task,
                                   Side *rows, Side *columns);
 
