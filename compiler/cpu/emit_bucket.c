@@ -13,7 +13,8 @@ static LLVMValueRef emit_scaled(Frame *f, LLVMValueRef a, int64_t b) {
 
 /* ---- the sort -------------------------------------------------------------------------------- */
 
-/* Sets the axes of a role from their place in row-major order. */
+/* Sets the indices of the axes that have one of these roles, from their common position in
+ * row-major order. */
 static void set_axes(Frame *f, const Bucket *b, int role_bits, LLVMValueRef place) {
     LLVMBuilderRef build = f->e->builder;
     for (int a = b->node->rank - 1; a >= 0; a--) {
@@ -24,7 +25,7 @@ static void set_axes(Frame *f, const Bucket *b, int role_bits, LLVMValueRef plac
     }
 }
 
-/* The place of the targets' values among their combinations. */
+/* Returns the row-major position of the values that the axes of a role have. */
 static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *values) {
     LLVMValueRef place = emit_whole(f, 0);
     for (int a = 0; a < b->node->rank; a++)
@@ -33,8 +34,9 @@ static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *
     return place;
 }
 
-/* The key of the member at hand; *listed tells whether it has one. Conditions are asked in the
- * guard's order, each only where those before it hold. */
+/* Returns the key of the member at hand, as the position of its list. *listed is an i1 that is true
+ * if the member is in a list at all. The conjuncts are evaluated in the guard's order, each only
+ * where those before it hold. */
 static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef values[GRAPH_MAX_RANK] = {NULL};
@@ -60,6 +62,7 @@ static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
 typedef void (*MemberVisit)(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
                             LLVMValueRef member);
 
+/* Goes over all members of the segment in row-major order, and visits those that are in a list. */
 static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisit visit) {
     const GNode *n = b->node;
     Loop loops[GRAPH_MAX_RANK];
@@ -93,7 +96,8 @@ static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValue
                   emit_sum(f, element_load(f, GT_INT, base, at), emit_whole(f, 1)));
 }
 
-/* The begin of each list moves to its end as it fills. */
+/* Writes the member where its list begins, and moves the begin on. In the end each begin has become
+ * the end of its list. */
 static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
                         LLVMValueRef member) {
     LLVMValueRef at = emit_sum(f, list, key);
@@ -132,6 +136,7 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
 
 /* ---- the sum --------------------------------------------------------------------------------- */
 
+/* Returns the members of the key at which the output's indices are. */
 static Members members_of(Frame *f, const Bucket *b, int sorted) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices);
@@ -185,8 +190,9 @@ static int payload_loops(Frame *f, const Bucket *b, Loop *loops) {
 
 /* ---- rows of sums ---------------------------------------------------------------------------- */
 
-/* The payload is the inner loop, so that the members' rows are read as they lie. Float sums of
- * LEAF_MEMBERS go from the result to a row of doubles in the worker's scratch. */
+/* The payload is the inner loop, so that the rows of members are read along memory. The result
+ * holds the float sums of up to LEAF_MEMBERS members, which then go to a row of doubles in the
+ * worker's scratch. */
 enum { LEAF_MEMBERS = 14 };
 
 typedef struct Row {
@@ -197,6 +203,7 @@ typedef struct Row {
     const Members *members;
 } Row;
 
+/* Returns the address of the total for the payload's entry at hand. */
 static LLVMValueRef total_of(const Row *row) {
     Frame *f = row->f;
     LLVMValueRef at = emit_whole(f, 0);
@@ -261,6 +268,7 @@ static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
     loop_end(row->f, &members);
 }
 
+/* Sums the rows of the members. Without more members than a leaf has, there are no totals. */
 static void add_member_rows(Frame *f, const Bucket *b, const Members *m) {
     LLVMBuilderRef build = f->e->builder;
     Row row = {.f = f, .b = b, .out = f->bases[f->kernel->operand_count - 1], .members = m};
@@ -301,8 +309,8 @@ static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {
         loop_end(f, &loops[--depth]);
 }
 
-/* Emits the reduction. Its operands are what the formula reads, with the sorted lists at
- * BucketKernel.sorted, and the node. */
+/* Emits the reduction. Its operands are the arrays that the formula reads, with the sorted lists at
+ * BucketKernel.sorted, and the node, which is written. */
 void emit_bucket(Emitter *e, Kernel *kernel) {
     Frame f;
     const Bucket *b = kernel->as.bucket.bucket;

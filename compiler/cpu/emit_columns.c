@@ -11,16 +11,18 @@
 
 #include <math.h>
 
-enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* in vectors of the widest kind */, LEAF_ROWS = 14 };
+/* The columns of a block, also counted in vectors of the widest kind, and the rows of a leaf. */
+enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* of 16 lanes */, LEAF_ROWS = 14 };
 
-/* The columns that are summed, and the rows of the innermost loop over them. */
+/* The nodes and the columns that are summed, and the innermost loop over rows of terms. */
 typedef struct Block {
     Frame *f;
     const GNode *const *nodes;
-    int count, row; /* `row` is the index that goes down the rows; -1: there is one row */
+    int count, row; /* `row` is the reduced index of that loop; -1: there is one row */
     LLVMValueRef row_end;
-    LLVMValueRef first, width; /* the first column, and the number of columns in a row of totals */
-    bool is_long;              /* true if one of the sums has many terms */
+    /* The first column of the tile, and the number of columns in a row of totals. */
+    LLVMValueRef first, width;
+    bool is_long; /* true if one of the sums has many terms */
 } Block;
 
 static LLVMValueRef position(Frame *f) {
@@ -37,11 +39,11 @@ static LLVMValueRef neutral(Frame *f) {
 static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
     LLVMValueRef pair[2] = {old, term};
     if (f->node->reducer == GR_SUM) return LLVMBuildFAdd(f->e->builder, old, term, "");
-    /* the intrinsic keeps a NaN */
+    /* The intrinsic keeps a NaN. */
     return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2);
 }
 
-/* The place of the total for the column at hand, of node number i. */
+/* Returns the address of node i's total for the column at hand. */
 static LLVMValueRef total_of(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
@@ -58,7 +60,7 @@ static void begin_row(const Block *b, int i) {
         LLVMBuildStore(f->e->builder, LLVMConstNull(f->e->f64), total_of(b, i));
 }
 
-/* Adds the sums in y to the total. */
+/* Adds the leaf in y to its total, and sets y to 0. */
 static void add_leaf(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
@@ -111,6 +113,7 @@ static LLVMValueRef each_column(const Block *b, LLVMValueRef begin, LLVMValueRef
     return loop_end(b->f, &columns);
 }
 
+/* Does the same for the columns of a block, whose number is fixed. */
 static LLVMValueRef each_of_block(const Block *b, LLVMValueRef begin,
                                   void (*visit)(const Block *b, int i)) {
     Frame *f = b->f;
@@ -120,7 +123,7 @@ static LLVMValueRef each_of_block(const Block *b, LLVMValueRef begin,
     return loop_end(f, &columns);
 }
 
-/* The rows of a leaf, or all. */
+/* Opens the loop over the rows [begin, end): those of a leaf, or all. */
 static Loop rows_begin(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
     Loop rows = loop_begin(b->f, begin, end);
     if (b->row >= 0) b->f->indices[b->row] = rows.index;
@@ -151,12 +154,13 @@ static void emit_column_block(const Block *b, LLVMValueRef begin) {
     loop_keep_rolled(f, loop_end(f, &leaves));
 }
 
+/* Emits the columns behind the blocks. */
 static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
     Loop leaves;
     Loop rows;
-    /* without columns, the loop over rows is left out too */
+    /* Without columns, the loop over rows is left out too. */
     LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, "");
     LLVMValueRef row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), "");
     if (b->is_long) {
@@ -172,9 +176,10 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     loop_keep_rolled(f, loop_end(f, &leaves));
 }
 
-/* Returns the end of the blocks. If the terms come from memory, rows are best read whole and in
- * order: one block, if a row fits, since with more columns the sums of a row have long been stored
- * when the next row needs them. If the terms are in the cache, there are blocks for all columns. */
+/* Returns the column at which the blocks end. If the terms are in the cache, all columns are in
+ * blocks, except for a rest. If they come from memory, rows are best read whole and in order, so
+ * there is a block only in a row that has room for no second one. In a longer row, the sums in y
+ * have long been stored when the next row needs them. */
 static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, LLVMValueRef end) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, "");
@@ -187,6 +192,7 @@ static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, 
                      blocks, begin, "");
 }
 
+/* Sets the loop over rows: the last reduced axis that has more than one turn. */
 static void set_rows(Block *b, const int64_t *extents) {
     const GNode *n = b->nodes[0];
     b->row = -1;

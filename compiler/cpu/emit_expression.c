@@ -77,7 +77,8 @@ LLVMValueRef emit_masked(Frame *s, LLVMValueRef mask, LLVMValueRef condition) {
     return mask ? LLVMBuildAnd(s->e->builder, mask, condition, "") : condition;
 }
 
-/* The two orders in which a product may be read are two sources, unless it is symmetric. */
+/* Reads a streamed product from its tile. A product that is read in both orders of its indices is
+ * two sources, unless it is symmetric. */
 static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
     assert(load->tensor->rank == 2);
     const TileReads *t = s->tile;
@@ -104,6 +105,9 @@ static LLVMValueRef emit_walk(Frame *s, const GExpr *load, LLVMValueRef base) {
     return element_load(s, load->tensor->type, base, at);
 }
 
+/* Emits a read. A subscript outside its axis is replaced by 0, so that the read is safe. `inside`
+ * is the condition that all subscripts are in the array, and `checked` is the part of it whose
+ * failure is a fault. */
 static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     GNode *tensor = load->tensor;
@@ -157,7 +161,7 @@ static bool read_may_fault(Frame *s, const GExpr *load) {
 }
 
 /* True if an index read from data may leave its array, a real may not fit as an int, or an int may
- * leave 64 bits. Nothing else is said under a mask. */
+ * leave 64 bits. No other expression depends on the mask that it is emitted under. */
 static bool may_fault(Frame *s, const GExpr *e) {
     if (e->arg_count == 0) return false;
     LLVMValueRef no = LLVMConstInt(s->e->i1, 0, 0);
@@ -208,8 +212,8 @@ void emit_ahead(Frame *s, const GExpr *then, const GExpr *otherwise, LLVMValueRe
     expr_map_close(&sure);
 }
 
-/* Emits Philox 4x32-10, as in runtime/random.h. The kernel's operands have seed and step right
- * ahead of its outputs. */
+/* Emits Philox 4x32-10, as in runtime/random.h. Seed and step are the kernel's operands right ahead
+ * of its outputs. */
 static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef i32 = s->e->i32;

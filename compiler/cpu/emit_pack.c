@@ -18,7 +18,7 @@ typedef struct Packing {
     LLVMValueRef k_end;
 } Packing;
 
-/* Copies rows, if the columns are side by side. */
+/* Copies rows of a panel. The columns are side by side in b. */
 static void copy_rows(Packing *p) {
     Frame *f = p->f;
     LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, p->columns, p->first, "");
@@ -38,7 +38,7 @@ static void copy_rows(Packing *p) {
     loop_end(f, &ks);
 }
 
-/* Transposes squares in registers, if k is side by side in runs of whole vectors. Columns behind
+/* Transposes squares in registers. In b, k is side by side in runs of whole vectors. Columns behind
  * the last repeat it, and their sums are not kept. */
 static void transpose_squares(Packing *p) {
     Frame *f = p->f;
@@ -62,6 +62,7 @@ static void transpose_squares(Packing *p) {
     loop_end(f, &columns);
 }
 
+/* Copies a panel element by element, wherever the elements lie in b. */
 static void copy_each(Packing *p) {
     Frame *f = p->f;
     LLVMBuilderRef b = f->e->builder;

@@ -1,14 +1,15 @@
-/* The code of the scalar operations, a function for each row of scalars.def. A row without one does
- * not compile.
+/* The code of the scalar operations, a function for each row of scalars.def. This file does not
+ * compile if a row has no function.
  *
- * Whole numbers have 64 bits, and an operation that these do not hold stops the run. It is asked
- * for only where the ranges of the arguments allow it (gx_may_wrap). */
+ * Whole numbers have 64 bits. An operation whose result needs more raises a fault, which stops the
+ * run. This is checked only where the ranges of the arguments allow such a result (gx_may_wrap). */
 #include "compiler/cpu/emit.h"
 
 #include <assert.h>
 #include <math.h>
 
-/* The value of `e`, whose first arguments are `a` and `c`. */
+/* Emits the value of `e`. `a` and `c` are the values of its first two arguments; NULL if there is
+ * no such argument, or if the operation is lazy. */
 typedef LLVMValueRef EmitScalar(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                                 LLVMValueRef mask);
 
@@ -28,7 +29,7 @@ static LLVMValueRef intrinsic(Frame *s, const char *name, LLVMValueRef a) {
 
 /* ---- whole numbers --------------------------------------------------------------------------- */
 
-/* True of a whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
+/* True for a whole number that has 32 bits in memory, or whose range is known to fit them. */
 static bool is_narrow(Frame *s, const GExpr *e) {
     int64_t low;
     int64_t high;
@@ -138,7 +139,7 @@ static LLVMValueRef fusible(LLVMValueRef value) {
     return value;
 }
 
-/* `value`, or `x` where that is no number. */
+/* Returns `x` where `x` is NaN, else `value`. */
 static LLVMValueRef unless_nan(Frame *s, LLVMValueRef x, LLVMValueRef value) {
     return LLVMBuildSelect(s->e->builder, LLVMBuildFCmp(s->e->builder, LLVMRealUNO, x, x, ""), x,
                            value, "");
@@ -279,7 +280,7 @@ static LLVMValueRef emit_rsqrt(Frame *s, const GExpr *e, LLVMValueRef a, LLVMVal
     return LLVMBuildFDiv(s->e->builder, emit_number(s, 1), intrinsic(s, "llvm.sqrt", a), "");
 }
 
-/* A function of one real, by the code that makes it. */
+/* Defines the emitter of a function of one real, by the code that makes the value. */
 #define OF_ONE_REAL(name, code)                                                                    \
     static LLVMValueRef emit_##name(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,      \
                                     LLVMValueRef mask) {                                           \
@@ -402,6 +403,7 @@ static LLVMValueRef emit_select(Frame *s, const GExpr *e, LLVMValueRef a, LLVMVa
     return LLVMBuildSelect(b, condition, then, otherwise, "");
 }
 
+/* Emits AND or OR. The right side is evaluated where the left side does not decide. */
 static LLVMValueRef emit_junction(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     const bool is_and = e->op == G_AND;

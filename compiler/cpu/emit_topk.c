@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-/* The entry that the last rank took, and the best one behind it so far: values and positions. */
+/* The entry that the last rank took, and the best one behind it so far, in the order of ranks. Each
+ * has a value and a position. */
 typedef struct Ranking {
     LLVMValueRef last_value;
     LLVMValueRef last_at;
@@ -18,8 +19,9 @@ static LLVMValueRef entry_at(Frame *f, LLVMValueRef row, int64_t length, LLVMVal
     return LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, row, emit_whole(f, length), ""), column, "");
 }
 
-/* The entry at `position` becomes the best one where it stands behind the last rank's in the order,
- * and ahead of the best one so far. */
+/* The entry at `position` becomes the best one if, in the order of ranks, it stands behind the
+ * entry that the last rank took and ahead of the best one so far. Positions rise, so of equal
+ * values the first one stays. */
 static void emit_candidate(Frame *f, const Ranking *r, LLVMValueRef read, LLVMValueRef position) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, read, read, "");
