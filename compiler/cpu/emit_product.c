@@ -5,8 +5,8 @@
 
 enum {
     MAX_SUMS = 32,
-    /* The distance of the prefetch in k, which is beyond what the processor has under way;
-     * measured. */
+    /* The distance of the prefetch in k (measured). It is beyond the reads that the processor has
+     * under way by itself. */
     AHEAD = 32
 };
 
@@ -14,28 +14,32 @@ typedef struct Task {
     Frame *f;
     const Contraction *c;
     LLVMTypeRef vector;
-    int rows, vectors; /* the rows and vectors of a block */
+    /* The rows of a block, and the vectors of its panel. */
+    int rows, vectors;
     LLVMValueRef tables;
     LLVMValueRef a_step;
     LLVMValueRef b_step;
-    LLVMValueRef a, y; /* where a and y begin for the task */
-    /* The floats of a from these rows to those of the next block. NULL: there is no prefetch of
-     * them. */
+    LLVMValueRef a, y; /* where a and y begin for the task at hand */
+    /* The floats of a from these rows to those of the next block. NULL: these are not
+     * prefetched. */
     LLVMValueRef next;
-    /* [k][row]: a copy of what the block reads of a in the chunk. NULL: a is read where it lies. */
+    /* A copy of the elements of a that the block reads in the chunk, [k][row]. NULL: a is read
+     * where it lies. */
     LLVMValueRef gathered;
-    /* The number of the chunk; in chunk 0 y is written, later it is added to. */
+    /* The number of the chunk. Chunk 0 writes y, and later chunks add to it. */
     LLVMValueRef chunk;
-    LLVMValueRef runs, run_count; /* The runs of the chunk. If run_count is 0, y is 0. */
-    LLVMValueRef panel, y_panel;  /* the panel of b, and the panel of y */
+    /* The place of the chunk's runs in the table, and their number. Without runs, the sums of the
+     * chunk are 0. */
+    LLVMValueRef runs, run_count;
+    LLVMValueRef panel, y_panel;  /* where the panel begins, in b and in y */
     LLVMValueRef masks[MAX_SUMS]; /* by vector; NULL: the whole vector */
-    /* The block's sums of leaves that are finished in this chunk. NULL: k is one leaf. */
+    /* The block's sums of the leaves that are finished in this chunk. NULL: k is one leaf. */
     LLVMValueRef totals;
     LLVMValueRef sums[MAX_SUMS];
 } Task;
 
-/* Emits one k of a run: a row of the panel times a column of a, whose rows are in the cache line of
- * the first. */
+/* Emits one k of a run: adds a row of the panel times a column of a to the sums. The prefetch along
+ * k asks for the first row alone, because the others are in the same cache line. */
 static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b,
                             const LLVMValueRef *old, LLVMValueRef *sums) {
     LLVMValueRef column[MAX_SUMS];
@@ -61,7 +65,7 @@ static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at,
     }
 }
 
-/* A loop with the block's sums in registers: `count` turns, of which there is at least one. */
+/* A loop that keeps the block's sums in registers. It makes at least one turn. */
 typedef struct SumLoop {
     LLVMBasicBlockRef before;
     LLVMBasicBlockRef body;
@@ -84,7 +88,8 @@ static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
     }
 }
 
-/* Ends the loop, after `count` turns, or while `more` is true. */
+/* Ends the loop, which goes on while `more`, an i1, is true. If `more` is NULL, it makes `count`
+ * turns. */
 static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count,
                          LLVMValueRef more) {
     LLVMBuilderRef b = t->f->e->builder;
@@ -101,7 +106,8 @@ static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRe
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* The length of run number `turn`, and whether it ends a leaf (contraction.h). */
+/* Returns the length of the run at `run_at` in the table. *ends is true if the run ends a leaf
+ * (contraction.h). */
 static LLVMValueRef run_length(Task *t, LLVMValueRef run_at, LLVMValueRef *ends) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMValueRef word = vector_table_at(t->f, t->tables, run_at, 2);
@@ -109,8 +115,8 @@ static LLVMValueRef run_length(Task *t, LLVMValueRef run_at, LLVMValueRef *ends)
     return t->c->leaves ? LLVMBuildSelect(b, *ends, LLVMBuildNeg(b, word, ""), word, "") : word;
 }
 
-/* Copies all rows of a block, for all runs of the chunk's k, side by side. Rows that are side by
- * side in a, too, are copied as vectors. */
+/* Copies what a block of rows reads of a, for all runs of the chunk, side by side. If the rows are
+ * `neighbours` in a too, they are copied as vectors. */
 static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
@@ -132,6 +138,7 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     loop_end(f, &runs);
 }
 
+/* Copies the rows at `rows_at` in the table, with a branch for rows that are neighbours in a. */
 static void gather_row_places(Task *t, LLVMValueRef rows_at) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
@@ -158,9 +165,10 @@ static void gather_row_places(Task *t, LLVMValueRef rows_at) {
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* The totals are volatile: there are no registers to keep them in, and where a compiler tries to,
- * it moves them to places of its own. They are written from the first to the last, which is five
- * times as fast on a Zen 4 as the other way round. */
+/* Returns the address of total number i. Totals are read and written as volatile: there are no
+ * registers to keep them in, and a compiler that tries to keep them moves them to places of its
+ * own. They are written from the first to the last, which is five times as fast on a Zen 4 as the
+ * other way round. */
 static LLVMValueRef total_at(Task *t, int i) {
     return vector_float_at(t->f, t->totals, emit_whole(t->f, i * t->c->lanes));
 }
@@ -176,8 +184,9 @@ static void keep_total(Task *t, int i, LLVMValueRef sum) {
     LLVMSetVolatile(LLVMBuildStore(t->f->e->builder, sum, total_at(t, i)), true);
 }
 
-/* Sums runs from number `first` on, for the rows at `row`: all runs of the chunk or, if there are
- * totals, those of a leaf; *done is how many. */
+/* Sums runs from number `first_run` on, for the rows at `row`: all runs of the chunk or, if there
+ * are totals, those of a leaf. *done is the number of runs that were summed. *gathered is the place
+ * in the copy of a at which they begin, and afterwards where they end. */
 static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run,
                      LLVMValueRef *gathered, LLVMValueRef *start, LLVMValueRef *sums,
                      LLVMValueRef *done) {
@@ -236,7 +245,8 @@ static void keep_leaf(Task *t, LLVMValueRef is_first, const LLVMValueRef *sums) 
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* The last leaf, and what the leaves before it came to. */
+/* Adds the totals of the leaves before to the sums of the last leaf. There are no totals if the
+ * last leaf is also the first. */
 static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
@@ -257,7 +267,7 @@ static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
     }
 }
 
-/* Sums leaf after leaf, each from 0. */
+/* Sums the chunk leaf after leaf, each from 0, and adds the leaves up. */
 static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
@@ -307,8 +317,8 @@ static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums)
     }
 }
 
-/* Adds to y. All of y is read before any of it is written, since the last block repeats its last
- * row. */
+/* Adds a block of sums to y. All of y is read before any of it is written, because the last block
+ * of a task repeats its last row. */
 static void add_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
     LLVMValueRef all[MAX_SUMS];
     for (int r = 0; r < t->rows; r++) {
@@ -368,7 +378,7 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
     }
 }
 
-/* Emits a block; its rows begin at rows_at in the table. */
+/* Emits a block of rows, whose list begins at `rows_at` in the table, times the panel. */
 static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS];
@@ -446,7 +456,8 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* 0 after the last block of a task. */
+/* Returns the floats of a from the rows of this block to those of the next; 0 for the last block of
+ * a task. */
 static LLVMValueRef to_next_rows(Task *t, LLVMValueRef rows_at, LLVMValueRef block,
                                  LLVMValueRef row_count) {
     Frame *f = t->f;
@@ -538,7 +549,7 @@ void emit_gather_partials(Emitter *e, Kernel *kernel) {
     LLVMValueRef part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
     LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW);
     LLVMValueRef y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
-    /* a double for each lane, in as many registers as that takes */
+    /* The sums have a double for each lane, in as many registers as that takes. */
     LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes);
     LLVMValueRef sum = frame_local(&f, doubles);
     Loop rows = loop_begin(&f, vector_times(&f, f.begin, GATHER_ROWS),

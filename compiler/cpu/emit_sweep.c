@@ -12,36 +12,44 @@ enum {
     LEAF = 32
 };
 
+/* Returns the length of the leaves of a sum, or 0 if the sum is one leaf. */
 static int64_t leaf_of(int64_t terms, int64_t most) {
     return terms > most ? most : 0;
 }
 
-/* Weights, shared by all whose weights are the same. */
+/* The code that makes the weights of a tile, with the first view that has these weights. Views with
+ * equal weights share the code. */
 typedef struct Weights {
     SweepView view;
     Helper code;
 } Weights;
 
+/* The helpers of a sink, for the rows and for the columns of a tile. Those for a statistic take the
+ * terms of a tile (fold), set the cells ahead of the first tile, and make the results. A weighted
+ * sum has all others. */
 typedef struct SinkCode {
     Helper row_fold;
     Helper column_fold;
-    int row_weights, column_weights; /* numbers in the sweep's list of weights */
+    int row_weights, column_weights; /* numbers in Walk.weights */
     Helper row_first;
     Helper column_first;
     Helper row_result;
     Helper column_result;
-    /* The panels of V at the tile's columns (for sums of rows), and those at its rows. */
+    /* The rows that the sums read, in panels: those at the tile's columns serve the sums of rows,
+     * and those at its rows serve the sums of columns. */
     Helper row_panels;
     Helper column_panels;
     Helper row_product;
     Helper column_product;
-    /* the sums are copied from the scratch to the sink's array */
+    /* They copy the sums from the scratch to the sink's array, or add them to it. */
     Helper row_store;
     Helper row_add;
     Helper column_store;
     Helper column_add;
 } SinkCode;
 
+/* A sweep while it is emitted: the helpers, and the block of rows and the block of columns at
+ * hand. */
 typedef struct Walk {
     Frame f;
     const Sweep *s;
@@ -54,13 +62,14 @@ typedef struct Walk {
     SinkCode sinks[MOST_SINKS];
     Helper maps;
     Weights weights[2 * MOST_SINKS];
-    /* `weights_there` is the number of the weights that are in their tile; -1: none are, or it
-     * depends. */
+    /* `weights_there` is the number of the weights that the tile of weights holds. -1: it holds
+     * none, or that depends on a branch. */
     int weight_count;
     int weights_there;
-    LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block are */
+    LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block are read */
     Side rows;
     Side columns;
+    /* the number of helpers so far, which tells their symbols apart */
     int helpers;
 } Walk;
 
@@ -79,7 +88,7 @@ static LLVMValueRef scratch_at(Walk *w, int64_t floats) {
     return helper_float_pointer(&w->f, w->f.scratch, emit_whole(&w->f, floats));
 }
 
-/* Sinks are the last operands, the state is just ahead of them. */
+/* The results of sinks are the last operands, and the state is the one just ahead of them. */
 static LLVMValueRef result_base(const Walk *w, int sink) {
     return w->f.bases[w->f.kernel->operand_count - w->s->sink_count + sink];
 }
@@ -87,6 +96,7 @@ static LLVMValueRef state_of(const Walk *w) {
     return w->f.bases[w->f.kernel->operand_count - w->s->sink_count - 1];
 }
 
+/* Returns the address of row `first` of an operand. */
 static LLVMValueRef operand_start(Walk *w, const SweepOperand *o, LLVMValueRef first) {
     Frame *f = &w->f;
     return helper_float_pointer(
@@ -94,11 +104,13 @@ static LLVMValueRef operand_start(Walk *w, const SweepOperand *o, LLVMValueRef f
         helper_sum_of(f, helper_scaled(f, first, o->line), emit_whole(f, o->start)));
 }
 
-/* Rows that are neighbours in memory stay neighbours: [k][row]. */
+/* True if rows are neighbours in memory. The copy in the scratch keeps them so: it is [k][row], and
+ * else [row][k]. */
 static bool lies_by_columns(const SweepOperand *o) {
     return o->line == 1 && o->step != 1;
 }
-/* Rows without gaps are read where they are, as long as the block is whole. */
+/* True if rows have no gaps in memory. A whole block of them is read where it lies. A smaller one
+ * is copied, because register blocks read some rows behind the last. */
 static bool lies_ready(const SweepSource *source) {
     return source->row.step == 1 && source->row.line == source->depth;
 }
@@ -141,7 +153,7 @@ static void emit_statistic_helpers(Walk *w, SinkCode *c, const SweepSink *sink) 
     }
 }
 
-/* Strides of the sink's array, along its own index and along the payload. */
+/* Return the strides of the sink's array, along its own index and along the payload. */
 static int64_t own_stride(const SweepSink *sink) {
     return sink->pair.own == 0 ? sink->payload : 1;
 }
@@ -149,6 +161,8 @@ static int64_t payload_stride(const SweepSink *sink) {
     return sink->pair.own == 0 ? 1 : sink->pair.node->shape[1];
 }
 
+/* Returns the number of a view's weights, whose code is emitted unless an earlier view has the
+ * same. */
 static int weights_of(Walk *w, SweepView view) {
     int i = 0;
     while (i < w->weight_count && !sweep_same_weights(w->s, w->weights[i].view, view))
@@ -237,6 +251,7 @@ static void branch_end(Walk *w, const Branch *branch) {
 
 /* ---- what outlives a task -------------------------------------------------------------------- */
 
+/* Copies the cells of a side from the state to the scratch, or back. */
 static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *side,
                        int64_t scratch, int64_t block, bool in) {
     Frame *f = &w->f;
@@ -259,6 +274,8 @@ static void clear(Walk *w, int64_t scratch, int64_t floats) {
                     emit_whole(&w->f, 4 * floats), 64);
 }
 
+/* Tell whether the sink is a weighted sum, or a statistic, that is fed from the rows, or from the
+ * columns. */
 static bool sums_side(const Walk *w, const SweepSink *sink, bool rows) {
     if (!sink->payload) return false;
     return rows ? sweep_feeds_rows(w->s, sink) : sweep_feeds_columns(w->s, sink);
@@ -269,7 +286,7 @@ static bool counts_side(const Walk *w, const SweepSink *sink, bool rows) {
     return rows ? sweep_feeds_rows(w->s, sink) : sweep_feeds_columns(w->s, sink);
 }
 
-/* Sets the sums of a task to 0. So the sums of a block are added to the result as one term. */
+/* Sets the sums of a block to 0. So all that its tiles give is added to the result as one term. */
 static void open_sums(Walk *w, bool rows) {
     const int64_t block = rows ? w->s->block_rows : w->s->block_columns;
     for (int i = 0; i < w->s->sink_count; i++) {
@@ -278,7 +295,8 @@ static void open_sums(Walk *w, bool rows) {
     }
 }
 
-/* Adds these sums to the result, or stores them if they are the `first`. */
+/* Adds these sums to the result, or stores them if they are the first, which the i1 `first`
+ * tells. */
 static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first) {
     Frame *f = &w->f;
     Branch branch = branch_begin(w, first);
@@ -308,7 +326,8 @@ static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first)
     branch_end(w, &branch);
 }
 
-/* The cells of a side as they were left by the task before, or as they begin. */
+/* Puts the cells of a side into the scratch, as they begin, or as the task before left them in the
+ * state. */
 static void open_cells(Walk *w, const Side *side, bool rows) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
@@ -333,6 +352,8 @@ static void open_cells(Walk *w, const Side *side, bool rows) {
     branch_end(w, &branch);
 }
 
+/* Makes the results of a side from its cells if this is its last task. Else puts the cells back
+ * into the state. */
 static void close_cells(Walk *w, const Side *side, bool rows) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
@@ -369,7 +390,7 @@ static void close_side(Walk *w, const Side *side, bool rows) {
 
 /* ---- a tile ---------------------------------------------------------------------------------- */
 
-/* Arguments of the helpers of sink.c. */
+/* Calls a helper of sink.h for a strip, with its arguments in order. */
 static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLVMValueRef strip,
                          LLVMValueRef rows) {
     Frame *f = &w->f;
@@ -389,6 +410,7 @@ static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLV
     helper_call(f, helper, pointers, numbers);
 }
 
+/* Makes the tile of source i for a strip of rows. */
 static void make_tile(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
     Frame *f = &w->f;
     const SweepSource *source = &w->s->sources[i];
@@ -426,6 +448,7 @@ static void add_column_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef row
     helper_call(f, &w->sinks[i].column_product, pointers, numbers);
 }
 
+/* Makes the weights of a strip, unless they are in their tile already. */
 static void bring_weights(Walk *w, int which, LLVMValueRef strip, LLVMValueRef rows) {
     if (w->weights_there == which) return;
     call_on_tile(w, &w->weights[which].code, scratch_at(w, w->at.weights), strip, rows);
@@ -453,8 +476,9 @@ static void feed_columns(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) 
     }
 }
 
-/* Feeds a sink from a strip. `apart` is an i1 that says that the two sides are different blocks, so
- * a symmetric tile serves its columns too; NULL: always. */
+/* Feeds a sink from a strip. A tile of a symmetric product serves both its sides, unless they are
+ * the same block; `apart` is an i1 that is true if they are different ones. NULL: they always
+ * are. */
 static void feed_sink(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows, LLVMValueRef apart) {
     const SweepSink *sink = &w->s->sinks[i];
     if (sweep_feeds_rows(w->s, sink)) feed_rows(w, i, strip, rows);
@@ -471,6 +495,7 @@ static void feed_sink(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows, LLV
 
 /* ---- a block of rows with a block of columns ------------------------------------------------- */
 
+/* Copies the rows of the sources to the scratch, except for those that are read where they lie. */
 static void bring_rows(Walk *w) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
@@ -495,6 +520,8 @@ static void bring_rows(Walk *w) {
     }
 }
 
+/* Packs the rows that weighted sums read: for the sums of columns those at the tile's rows, and for
+ * the sums of rows those at its columns. */
 static void bring_sink_rows(Walk *w, const Side *side, bool rows) {
     const Sweep *s = w->s;
     for (int i = 0; i < s->sink_count; i++) {
@@ -509,6 +536,7 @@ static void bring_sink_rows(Walk *w, const Side *side, bool rows) {
     }
 }
 
+/* Packs the columns of the sources, and the rows that sums read there. */
 static void bring_columns(Walk *w) {
     const Sweep *s = w->s;
     for (int i = 0; i < s->source_count; i++) {
@@ -528,6 +556,8 @@ static void set_extent(Walk *w, Side *side, int64_t block, int64_t total) {
                           LLVMBuildNSWSub(f->e->builder, emit_whole(f, total), side->first, ""));
 }
 
+/* Opens or closes the columns' side of a task, if the two sides are different blocks
+ * (feed_sink). */
 static void column_side(Walk *w, LLVMValueRef apart, bool open) {
     if (w->s->mode == SWEEP_ROWS) return;
     Branch branch;
@@ -541,6 +571,7 @@ static void column_side(Walk *w, LLVMValueRef apart, bool open) {
     branch_end(w, &branch);
 }
 
+/* Emits the work on a block of rows and a block of columns, strip by strip. */
 static void meet(Walk *w, LLVMValueRef apart) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
@@ -583,8 +614,8 @@ static void close_row_sums(Walk *w) {
     close_sums(w, &w->rows, true, LLVMBuildICmp(b, LLVMIntSLT, w->columns.block, most, ""));
 }
 
-/* Does a task of rows. The sums of a row are added to the result a few blocks of columns at a time,
- * which makes two short chains of additions and no long one. */
+/* Does a task of SWEEP_ROWS. The sums of a row are added to the result a few blocks of columns at a
+ * time, which makes two short chains of additions and no long one. */
 static void task_of_rows(Walk *w, LLVMValueRef task) {
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;
@@ -606,6 +637,7 @@ static void task_of_rows(Walk *w, LLVMValueRef task) {
     close_cells(w, &w->rows, true);
 }
 
+/* Does a task in which a block of rows meets a block of columns (meeting.c). */
 static void task_of_pair(Walk *w, LLVMValueRef tile) {
     const Sweep *s = w->s;
     Frame *f = &w->f;

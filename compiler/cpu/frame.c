@@ -23,12 +23,15 @@ static void add_attribute(Emitter *e, LLVMValueRef function, unsigned at, const 
     LLVMAddAttributeAtIndex(function, at, LLVMCreateEnumAttribute(e->context, kind, value));
 }
 
+/* Loads pointer number `at` from the pointers that begin at `base`. */
 static LLVMValueRef field(Emitter *e, LLVMValueRef base, int64_t at) {
     LLVMValueRef index = LLVMConstInt(e->i64, (unsigned long long)at, 0);
     return LLVMBuildLoad2(e->builder, e->ptr,
                           LLVMBuildInBoundsGEP2(e->builder, e->ptr, base, &index, 1, ""), "");
 }
 
+/* Emits the function that the runtime calls (CoupletKernel). It unpacks the buffers and the worker,
+ * and calls the body. */
 static void emit_entry(Emitter *e, const Kernel *kernel, LLVMTypeRef body_type, LLVMValueRef body) {
     LLVMTypeRef params[4] = {e->ptr, e->i64, e->i64, e->ptr};
     LLVMValueRef entry =
@@ -47,7 +50,7 @@ static void emit_entry(Emitter *e, const Kernel *kernel, LLVMTypeRef body_type, 
     LLVMBuildRetVoid(e->builder);
 }
 
-/* The table's numbers, before any loop. */
+/* Loads the numbers of the table of arguments, ahead of all loops. */
 static void load_arguments(Frame *f) {
     const Arguments *a = kernel_arguments(f->kernel);
     LLVMBuilderRef b = f->e->builder;
@@ -173,7 +176,7 @@ LLVMValueRef loop_end(Frame *f, Loop *loop) {
     return back;
 }
 
-/* Makes a wish to LLVM for the branch back of a loop: a name with a number, or without one (0). */
+/* Returns a wish to LLVM about a loop: its name and, unless `number` is 0, a number. */
 static LLVMMetadataRef wish_of(Frame *f, const char *text, int number) {
     LLVMContextRef context = f->e->context;
     LLVMMetadataRef parts[2] = {LLVMMDStringInContext2(context, text, strlen(text))};
@@ -186,7 +189,7 @@ static LLVMMetadataRef wish_of(Frame *f, const char *text, int number) {
 static void set_wishes(Frame *f, LLVMValueRef branch, const LLVMMetadataRef *wishes, int count) {
     static const char kind[] = "llvm.loop";
     LLVMContextRef context = f->e->context;
-    /* the metadata node of a loop has itself as its first operand */
+    /* The metadata node of a loop has itself as its first operand. */
     LLVMMetadataRef place = LLVMTemporaryMDNode(context, NULL, 0);
     LLVMMetadataRef parts[3] = {place};
     for (int i = 0; i < count; i++)
@@ -233,8 +236,8 @@ void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value) {
     LLVMBuildStore(f->e->builder, value, slot);
 }
 
-/* Gathers faults. The kind is a small number, and the largest that was met is kept: a maximum does
- * not keep a loop from being vectorised, as a store would. */
+/* Gathers faults. The kind of a fault is a small number, and the largest that was met is kept. A
+ * maximum does not keep LLVM from making vectors of the loop, as a store to memory would. */
 void frame_gather_faults(Frame *f) {
     f->met = frame_local(f, f->e->i32);
     local_set(f, f->met, LLVMConstInt(f->e->i32, 0, 0));

@@ -1,6 +1,7 @@
-/* From emitted functions to machine code. Kernels are dealt to as many modules as there are cores,
- * and each is optimised in a thread of its own; the objects are linked by LLJIT, and kept on disk
- * under a name that hashes the kernels, the machine and this back end's sources. */
+/* From emitted functions to machine code. Kernels are dealt to modules, at most as many as there
+ * are cores, and each module is compiled in a thread of its own. The objects are linked by LLJIT,
+ * and kept on disk under a name that hashes the kernels, the processor and this back end's
+ * sources. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
@@ -27,6 +28,8 @@ struct CpuModule {
 
 /* ---- one part: emit, optimise, generate ------------------------------------------------------ */
 
+/* Kernels that are compiled together, to one object. A part has an arena of its own, because parts
+ * are compiled at the same time. */
 typedef struct Part {
     Arena *arena;
     const Processor *processor;
@@ -35,7 +38,7 @@ typedef struct Part {
     int weight;
     LLVMMemoryBufferRef object;
     const char *error;
-    char path[1024]; /* in the cache; empty: not cached */
+    char path[1024]; /* the path of the object in the cache; empty: it is not kept */
     bool was_cached;
 } Part;
 
@@ -65,13 +68,15 @@ static int weight(const Kernel *k) {
                                        : 1;
 }
 
-/* The longest first. */
+/* Orders kernels by falling time, so that no part gets a long one when the others are nearly full.
+ * Equal times are ordered by symbol, so that the same kernels always make the same parts. */
 static int by_weight(const void *a, const void *b) {
     const Kernel *p = *(Kernel *const *)a;
     const Kernel *q = *(Kernel *const *)b;
     return weight(p) != weight(q) ? weight(q) - weight(p) : strcmp(p->symbol, q->symbol);
 }
 
+/* Names the part's object by two hashes of everything that its code depends on. */
 static void part_name(Part *part, const char *folder) {
     part->path[0] = 0;
     if (!folder) return;
@@ -158,7 +163,8 @@ static void *compile_in_thread(void *part) {
     return NULL;
 }
 
-/* Parts that the cache lacks, side by side. */
+/* Compiles the parts that the cache lacks, side by side. Where no thread can be started, the caller
+ * compiles the part. */
 static void compile_missing(Part *parts, int count) {
     pthread_t threads[MAX_PARTS];
     bool started[MAX_PARTS] = {false};
@@ -181,6 +187,8 @@ static bool fail_llvm(Arena *arena, LLVMErrorRef error, const char *doing, const
     return false;
 }
 
+/* Links the objects of all parts, and finds the functions that they call in this process. Returns
+ * NULL on failure, with a sentence in *error. */
 static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part *parts, int count,
                                   const char **error) {
     LLVMTargetMachineRef target = processor_machine(arena, processor, error);
@@ -201,7 +209,7 @@ static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part
     if (!failed) LLVMOrcJITDylibAddGenerator(library, process);
     for (int i = 0; i < count && !failed; i++) {
         failed = LLVMOrcLLJITAddObjectFile(jit, library, parts[i].object);
-        parts[i].object = NULL; /* the list has taken over the object */
+        parts[i].object = NULL; /* the JIT has taken over the object */
     }
     if (!failed) return jit;
     fail_llvm(arena, failed, "linking the kernels", error);
@@ -210,7 +218,8 @@ static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part
     return NULL;
 }
 
-/* The next kernel goes to the part that has least to do. */
+/* Deals the kernels to parts, and returns the number of parts. Each kernel goes to the part that
+ * has least to do so far. */
 static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **kernels,
                 int count) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);

@@ -1,6 +1,6 @@
-/* Compilation ahead of time: kernels and the program that runs them, in one module and so in one
- * object. Nothing but the program's symbol is visible, so that two methods, which share many
- * kernels, link into one program. */
+/* Compilation ahead of time: the kernels and the program that runs them go to one module, and so to
+ * one object. Nothing but the program's symbol is visible. So two methods link into one program,
+ * though they share many kernels. */
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/image.h"
 #include "compiler/cpu/plans.h"
@@ -45,7 +45,7 @@ static bool write_object(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRe
     return good;
 }
 
-/* Packs the tables, which take most of an object's space otherwise. Plans share tables, so each is
+/* Packs the tables, which otherwise take most of an object's space. Plans share tables, so each is
  * packed once. */
 static void pack_tables(Arena *arena, const CpuPlans *plans) {
     enum { WORTH_IT = 1024 };
@@ -86,7 +86,7 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
     emitter_open(&e, arena);
     for (int i = 0; i < plans->kernel_count; i++) {
         emit_kernel(&e, plans->kernels[i]);
-        /* NULL: the runtime has the kernel's code */
+        /* The code of a library call is in the runtime, and not in the module. */
         LLVMValueRef function = LLVMGetNamedFunction(e.module, plans->kernels[i]->symbol);
         if (function) LLVMSetLinkage(function, LLVMInternalLinkage);
     }
@@ -103,13 +103,14 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
 
 /* ---- the method ------------------------------------------------------------------------------ */
 
+/* Declares a symbol of another object of the same program. */
 static LLVMValueRef outside(Emitter *e, const char *symbol) {
     LLVMValueRef global = LLVMAddGlobal(e->module, e->i8, symbol);
     LLVMSetVisibility(global, LLVMHiddenVisibility);
     return global;
 }
 
-/* CoupletMethod, member by member: all are eight bytes long. */
+/* Makes the CoupletMethod, member by member. All of its members are eight bytes long. */
 static LLVMValueRef method(Emitter *e, const CpuBinding *b) {
     LLVMValueRef *variants = arena_array(e->arena, LLVMValueRef, b->variant_count);
     for (int i = 0; i < b->variant_count; i++) {

@@ -1,4 +1,4 @@
-/* The plans for one processor while they have no code yet. */
+/* The plans for one processor, before there is code for their kernels. */
 #ifndef COUPLET_COMPILER_CPU_PLANS_H
 #define COUPLET_COMPILER_CPU_PLANS_H
 

@@ -13,8 +13,8 @@
 #include <pthread.h>
 #include <string.h>
 
-/* Zen 4's tuning keeps 512-bit vectors, which the plain level would halve; it costs nothing on
- * others that have them. */
+/* The tuning for Zen 4 keeps vectors of 512 bits, which the plain level would halve. It costs
+ * nothing on other processors that have such vectors. */
 static const Processor levels[] = {
     {"x86-64-v4", "", "znver4", 16},
     {"x86-64-v3", "", "znver3", 8},
@@ -34,7 +34,7 @@ static void spare_passes(void) {
     LLVMParseCommandLineOptions(sizeof options / sizeof *options, options, NULL);
 }
 
-/* The strings live as long as the process. */
+/* Finds the processor of this machine. Its strings live as long as the process. */
 static void detect_processor(void) {
     spare_passes();
     LLVMInitializeNativeTarget();

@@ -16,12 +16,12 @@ typedef struct Processor {
     int lanes;            /* floats in a vector register */
 } Processor;
 
-/* Returns the highest level that this machine has, or, for another architecture, the machine
+/* Returns the highest level that this machine has. On another architecture, returns the machine
  * itself. */
 const Processor *processor_here(void);
 /* Returns the processor of this name, a level or "native", or NULL. */
 const Processor *processor_find(const char *name);
-/* The names of all processors, for a sentence. */
+/* Returns the names of all processors, for a sentence. */
 const char *processor_names(Arena *arena);
 
 /* Makes LLVM's machine, to be freed with LLVMDisposeTargetMachine. Returns NULL with a sentence in

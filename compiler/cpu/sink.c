@@ -1,13 +1,13 @@
-/* Code for the statistics of a sweep: what a sink keeps for each row of the array of pairs, how
- * a tile's terms join it, and what the result is at the end.
+/* Code for the statistics of a sweep: what a sink keeps for each row of the array of pairs, how a
+ * tile's terms join it, and what the result is at the end.
  *
  * Tiles do not come in the order of columns, so a statistic must not depend on that order. The
  * place of a maximum is the lowest of equal ones. A log-sum-exp is rescaled when a larger term
  * comes, as in online softmax. Sums keep what they lose by rounding, because many tiles may be
  * added one after the other.
  *
- * Statistics of rows fold along a row of the tile; those of columns fold many columns at once,
- * whose cells are neighbours in memory. Weights and maps are in element.c, sums of rows in
+ * A statistic of rows folds along a row of the tile. A statistic of columns folds many columns at
+ * once, whose cells are neighbours in memory. Weights and maps are in element.c, sums of rows in
  * tile.c and emit_sweep.c. */
 #include "compiler/cpu/element.h"
 #include "compiler/graph/reducer.h"
@@ -17,11 +17,20 @@
 
 /* ---- cells ----------------------------------------------------------------------------------- */
 
-/* The cells that a statistic keeps for each row: its value so far; for any and all, the number of
- * terms that hold, or fail; for a log-sum-exp, the largest term and the sum of exponentials shifted
- * by it; for sums of reals, the amount that they have lost by rounding; for sums of ints that 32
- * bits may not hold, the upper half; for a place, the best value and its position; behind these the
- * count of terms, when it is an error to have none. */
+/* The cells that a statistic keeps for each row:
+ *
+ *                         CELL_VALUE               CELL_SECOND      behind it
+ *     maximum, minimum    the best term
+ *     place               the best term            its position
+ *     any                 how many terms hold
+ *     all                 how many terms fail
+ *     sum of ints         the sum
+ *     wide sum of ints    the lower half           the upper half
+ *     sum of reals        the sum                  what it has lost
+ *     log-sum-exp         the largest term         the sum          what it has lost
+ *
+ * The terms in the sum of a log-sum-exp are shifted by the largest term. The last cell counts the
+ * terms if it is an error to have none. */
 typedef enum {
     CELL_VALUE,
     CELL_SECOND,
@@ -33,11 +42,13 @@ static bool is_place(const GNode *n) {
 static bool takes_smallest(const GNode *n) {
     return reducer_takes_least(n->reducer);
 }
-/* True if the best term is kept; else terms, or what holds of them, are added. */
+/* True if CELL_VALUE is the best term. Else terms are added, or those that hold (or fail) are
+ * counted. */
 static bool takes_best(const GNode *n) {
     const ReducerValue start = graph_reducers[n->reducer].start;
     return start == REDUCER_LEAST || start == REDUCER_MOST;
 }
+/* True if the last cell counts the terms. */
 static bool counts(const GNode *n) {
     return n->empty_is_error && n->guard;
 }
@@ -77,12 +88,14 @@ static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     return int_const(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
-/* The places of the cells for the row at hand: in memory, or in locals while a row is swept. */
+/* The places of the cells for the row at hand. They are in memory, or in locals while a row of the
+ * tile is folded. */
 typedef struct Cells {
     Frame *f;
     const SweepSink *sink;
     LLVMValueRef base;
     int64_t block;
+    /* the position of the row in its block */
     LLVMValueRef at;
     LLVMValueRef slots[SWEEP_CELLS]; /* NULL: the cells are in memory */
 } Cells;
@@ -122,7 +135,7 @@ static void locals_into_cells(Cells *c) {
         cell_set(c, i, values[i]);
 }
 
-/* The two halves of a wide sum. */
+/* Returns a wide sum, from its two halves. */
 static LLVMValueRef wide_get(const Cells *c) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i64 = c->f->e->i64;
@@ -145,8 +158,9 @@ static void wide_add(const Cells *c, LLVMValueRef more) {
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
-/* Returns a term in 32 bits. They hold a term of a sum, as they hold the sum. For a place or an
- * extremum, terms that were cut could not be distinguished. */
+/* Returns a term in 32 bits. A sum that is not wide is known to fit them, and so is each of its
+ * terms. A term of a place or an extremum may be wider. Such a term raises a fault, because terms
+ * that were cut could not be told apart. */
 static LLVMValueRef narrow_term(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef holds) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef narrow = LLVMBuildTrunc(b, v, f->e->i32, "");
@@ -156,7 +170,8 @@ static LLVMValueRef narrow_term(Frame *f, const GNode *n, LLVMValueRef v, LLVMVa
     return narrow;
 }
 
-/* Returns a term of a wide sum in 64 bits. */
+/* Returns the term at hand: a float, an i32 or, for a wide sum, an i64. *holds is the guard, or
+ * NULL if there is none. The term of `all` is negated, since failures are counted. */
 static LLVMValueRef term_of(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
     const GNode *n = sink->pair.node;
     *holds = n->guard ? emit_expr(f, n->guard) : NULL;
@@ -171,7 +186,7 @@ static LLVMValueRef only_if(Frame *f, LLVMValueRef holds, LLVMValueRef v, LLVMVa
 }
 
 static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
-    if (sums_reals(n)) { /* the intrinsic keeps a NaN; either zero will do */
+    if (sums_reals(n)) { /* The intrinsic keeps a NaN. Either zero will do. */
         LLVMValueRef pair[2] = {old, v};
         LLVMValueRef best =
             math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum", pair, 2);
@@ -185,8 +200,8 @@ static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMVa
     return LLVMBuildSelect(f->e->builder, better, v, old, "");
 }
 
-/* Compares a term with another one, by its value alone: a NaN is better than a number, and as good
- * as a NaN. */
+/* True if a term is better than another one, by value alone. A NaN is better than a number, and as
+ * good as a NaN. */
 static LLVMValueRef is_better(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
     LLVMBuilderRef b = f->e->builder;
     if (!sums_reals(n))
@@ -206,8 +221,8 @@ static LLVMValueRef is_as_good(Frame *f, const GNode *n, LLVMValueRef v, LLVMVal
     return LLVMBuildOr(b, LLVMBuildFCmp(b, LLVMRealOEQ, v, old, ""), both_nan, "");
 }
 
-/* Folds a place. The best value wins, and of equal ones the lower place, since tiles do not come in
- * the order of places. `holds` is NULL for always. */
+/* Folds a term into the cells of a place. The best value wins, and of equal ones the lower place,
+ * since tiles do not come in the order of places. `holds` is NULL if the term always takes part. */
 static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef place, LLVMValueRef holds) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
@@ -237,15 +252,15 @@ static void fold_count(Cells *c, LLVMValueRef holds) {
                           ""));
 }
 
-/* Joins a term (neutral where the guard fails) with a value. For a log-sum-exp and for places, the
- * value is the best term so far. */
+/* Joins a term, neutral where the guard fails, with the value so far. For a log-sum-exp and for
+ * places, that value is the best term. */
 static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
     if (takes_best(n)) return better_of(f, n, old, v);
     return sums_reals(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
 }
 
-/* Gives the shift of a row. A row whose largest term is infinite is shifted by 0. */
+/* Returns the shift of a row, which is its largest term, or 0 if that is infinite. */
 static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
     LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &largest, 1);
     LLVMValueRef endless =
@@ -262,15 +277,15 @@ static LLVMValueRef neutral_term(Frame *f, const SweepSink *sink) {
     return sink->is_wide ? emit_whole(f, 0) : neutral_cell(f, sink, CELL_VALUE);
 }
 
-/* The term at hand, neutral where the guard fails; `holds`: the guard, or NULL. */
+/* Returns the term at hand, neutral where the guard fails. *holds is the guard, or NULL. */
 static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
     LLVMValueRef v = term_of(f, sink, holds);
     return only_if(f, *holds, v, neutral_term(f, sink));
 }
 
-/* The lowest column of the row at hand whose term is the best of the tile, which the spare row
- * tells: MOST when there is none. Terms are compared with what was kept of them, since computed
- * again they could be rounded otherwise. */
+/* Returns the lowest column of the row at hand whose term equals `best`, the best of the tile;
+ * INT32_MAX if there is none. The terms are read from the spare row, because they could be rounded
+ * otherwise if they were computed again. */
 static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
@@ -293,8 +308,9 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
     return local_get(f, f->e->i32, lowest);
 }
 
-/* First the best term of the tile's row; where that is, only when it is no worse than what the row
- * has seen: few tiles are. */
+/* Folds a row of the tile, whose best term is `best`, into the cells of a place. The column of that
+ * term is looked for only if the term is no worse than the best so far, which is so in few
+ * tiles. */
 static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
@@ -316,7 +332,7 @@ static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef bes
 }
 
 /* Adds to Kahan's sum of floats: the rounding error of an addition is added with the next term. An
- * infinite sum has no error. `cell` is that of the sum. */
+ * infinite sum has no error. `cell` is the cell of the sum. */
 static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
@@ -331,7 +347,7 @@ static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
     cell_set(c, cell, after);
 }
 
-/* The sum of exponentials, and what it has lost, for a larger shift. */
+/* Brings the sum of exponentials, and what it has lost, to a larger shift. */
 static void rescale(const Cells *c, LLVMValueRef old_largest, LLVMValueRef shift) {
     LLVMValueRef by = exponential(c->f, old_largest, shift);
     for (int cell = CELL_SECOND; cell <= CELL_SECOND + 1; cell++)
@@ -396,9 +412,9 @@ static void statistic_of_rows(Element *x) {
     loop_end(f, &rows);
 }
 
-/* Along the columns at once: the inner loop is over columns, whose cells are neighbours. What rows
- * of a leaf give to a column: the term, or its exponential beside the shift that the spare row
- * holds. */
+/* Statistics of columns. The inner loop is over columns, whose cells are neighbours in memory. A
+ * ColumnTerm returns what the element at hand gives to its column: the term, or its exponential
+ * with the shift that the spare row holds. */
 typedef LLVMValueRef (*ColumnTerm)(Element *x, Cells *c, LLVMValueRef *holds);
 
 static LLVMValueRef plain_term(Element *x, Cells *c, LLVMValueRef *holds) {
@@ -411,10 +427,11 @@ static LLVMValueRef exponential_term(Element *x, Cells *c, LLVMValueRef *holds) 
     return exponential(c->f, guarded_term(c->f, x->view.sink, holds), shift);
 }
 
-/* Float sums of LEAF_ROWS, in the second spare row, join what the columns have: each is fifteen
- * roundings at most. */
+/* The rows whose terms are summed in float, in the second spare row, before the sums join the cells
+ * of the columns. Each such sum has fifteen roundings at most. */
 enum { LEAF_ROWS = 16 };
 
+/* Adds the terms of the tile to the sums of its columns, which are in `cell`, leaf by leaf. */
 static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
@@ -443,6 +460,8 @@ static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
     loop_end(f, &leaves);
 }
 
+/* Joins the terms of the tile with the cells of its columns one by one. This serves all statistics
+ * but sums of reals. */
 static void best_of_columns(Element *x, Cells *c) {
     Frame *f = &x->open.inner;
     const GNode *n = x->view.sink->pair.node;
@@ -466,8 +485,8 @@ static void best_of_columns(Element *x, Cells *c) {
     loop_end(f, &rows);
 }
 
-/* Folds log-sum-exps of columns. The spare row holds the largest terms before, and then the new
- * ones. */
+/* Folds log-sum-exps of columns. The spare row holds the largest terms before this tile, and then
+ * the new shifts. */
 static void logs_of_columns(Element *x, Cells *c) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;

@@ -2,8 +2,8 @@
  * blocks, packing into panels, and copies.
  *
  * Each is a function of its own in the module. Its pointers are declared not to alias and its
- * strides are constants, so that LLVM makes the inner loops into vectors. Sums go in leaves of a
- * bounded length (plan/contraction.h says why). */
+ * strides are constants, so that LLVM makes the inner loops into vectors. Sums are taken in leaves
+ * of a bounded length (plan/contraction.h says why). */
 #include "compiler/cpu/tile.h"
 
 #include <stdio.h>
@@ -125,7 +125,7 @@ static LLVMValueRef splat(const Vectors *v, LLVMValueRef scalar) {
                                   LLVMConstNull(LLVMVectorType(e->i32, (unsigned)v->lanes)), "");
 }
 
-/* Returns every second lane of the two, from the low or the high halves: a_0 b_0 a_1 b_1 and so
+/* Returns the lanes of the low or of the high halves of two vectors in turn: a_0 b_0 a_1 b_1 and so
  * on. */
 static LLVMValueRef interleave(const Vectors *v, LLVMValueRef a, LLVMValueRef b, bool high) {
     LLVMValueRef mask[MOST_LANES];
@@ -194,8 +194,9 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
     memcpy(sums, next, sizeof *sums * (size_t)total);
 }
 
-/* Adds the sums to c, or stores them where they are the first. In a loop over leaves, the sums in c
- * are volatile: there are no registers to keep them in (emit_product.c). */
+/* Adds the sums to c, or stores them if they are the first. In a loop over leaves, the sums in c
+ * are read and written as volatile, because there are no registers to keep them in
+ * (emit_product.c). */
 static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLVMValueRef is_first,
                      LLVMValueRef *sums) {
     LLVMBuilderRef b = v->f->e->builder;
@@ -260,7 +261,8 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
-/* Fills a panel, one x at a time, which is kept inside the source. */
+/* Fills the rows [y_begin, y_end) of a panel element by element. An x behind the last one repeats
+ * the last, so nothing is read outside the source. */
 static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source, LLVMValueRef to,
                              LLVMValueRef first, LLVMValueRef last, LLVMValueRef y_begin,
                              LLVMValueRef y_end) {
@@ -307,6 +309,7 @@ static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef
     panel_by_element(f, s, source, to, first, last, squares, count);
 }
 
+/* Copies a full panel whose x lie side by side in the source, a vector at a time. */
 static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef source,
                            LLVMValueRef to, LLVMValueRef first, LLVMValueRef count) {
     Frame *f = v->f;
@@ -360,8 +363,8 @@ Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
     return helper_end(&open);
 }
 
-/* Returns the target plus the value. An infinite sum has no rounding error. `lost` is where the
- * error is kept, or NULL. */
+/* Returns the target plus the value. `lost` is where the rounding error is kept, or NULL. An
+ * infinite sum has no rounding error. */
 static LLVMValueRef added(Frame *f, LLVMValueRef place, LLVMValueRef value, LLVMValueRef lost) {
     LLVMBuilderRef b = f->e->builder;
     LLVMTypeRef f32 = f->e->f32;

@@ -11,6 +11,7 @@ enum {
     MOST_HELPER_NUMBERS = 4,
 };
 
+/* A helper has parameters of two kinds: pointers, and then numbers, which are i64. */
 typedef struct Helper {
     LLVMValueRef function;
     LLVMTypeRef type;
@@ -24,6 +25,8 @@ typedef struct OpenHelper {
     Frame inner;
     LLVMBasicBlockRef back;
 } OpenHelper;
+/* Opens a helper of the kernel of `outer`. `name` and `number` make its symbol; `pointers` and
+ * `numbers` are the counts of its parameters. */
 void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, int pointers,
                   int numbers);
 LLVMValueRef helper_pointer(const OpenHelper *open, int i);
@@ -35,7 +38,7 @@ void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers,
 /* The product c[m, n] (+)= sum over k of a[m, k] * b[k, n], in leaves of `leaf` terms (0: in one).
  * a lies at m * a_line + k * a_step. b lies in panels of 2 * lanes columns, each b_panel from the
  * next, with a row for each k. c lies at m * c_line + n. Rows come in register blocks of `rows`, so
- * up to rows - 1 rows behind the last are written too. */
+ * up to rows - 1 rows behind the last are read and written too. */
 typedef struct BlockShape {
     int64_t lanes;
     int64_t rows;
@@ -50,9 +53,8 @@ typedef struct BlockShape {
 Helper emit_block_product(Frame *f, const BlockShape *shape, int number);
 
 /* A copy of a source into panels over x, [x / panel][y][x mod panel], each `to_panel` from the
- * next. Element (x, y) of the source lies at x * x_step + y * y_step. What lies behind the last x
- * in its panel is anything. The pointers are source and target; the numbers are the counts of x and
- * y. */
+ * next. Element (x, y) of the source lies at x * x_step + y * y_step. Behind the last x, its panel
+ * may hold anything. The pointers are source and target; the numbers are the counts of x and y. */
 typedef struct PanelShape {
     int64_t lanes;
     int64_t x_step;
@@ -63,8 +65,8 @@ Helper emit_panels(Frame *f, const PanelShape *shape, int number);
 
 /* A copy or a sum, target[x * to_line + y * to_step] (+)= source[x * line + y * step], with the
  * inner loop over y. If `lost_line` is not 0, what an addition rounds off is kept at x * lost_line
- * + y for the next one (Kahan). The pointers are source, target, and lost if there is such; the
- * numbers are the counts of x and y. */
+ * + y for the next one (Kahan). The pointers are source and target, and then the place of what is
+ * lost, if `lost_line` is not 0; the numbers are the counts of x and y. */
 typedef struct CopyShape {
     int64_t line;
     int64_t step;
@@ -75,7 +77,8 @@ typedef struct CopyShape {
 } CopyShape;
 Helper emit_copy(Frame *f, const CopyShape *shape, int number);
 
-/* Small words for index arithmetic. */
+/* Index arithmetic: a + b, a * by, the smaller of two numbers, and the address of float number
+ * `at`. */
 LLVMValueRef helper_sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef helper_scaled(Frame *f, LLVMValueRef a, int64_t by);
 LLVMValueRef helper_smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b);

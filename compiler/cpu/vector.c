@@ -1,9 +1,9 @@
-/* Explicit vectors for the kernels of contractions, where LLVM is not left to find them: loads
- * and stores with masks, transposition in registers, look-ups in tables, prefetch.
+/* Explicit vectors for the kernels of contractions, where LLVM is not left to find them: loads and
+ * stores with masks, transposition in registers, look-ups in tables, prefetch.
  *
- * A load has the alignment of a float, since operands are read wherever they lie in an array.
- * Lanes outside the mask are not read, so a panel that is not full never touches what lies
- * behind its array. */
+ * A load has the alignment of a float, since operands are read wherever they lie in an array. Lanes
+ * outside the mask are not read, so a panel that is not full never touches what lies behind its
+ * array. */
 #include "compiler/cpu/vector.h"
 
 #include <string.h>

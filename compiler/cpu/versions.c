@@ -1,7 +1,8 @@
-/* Conditions that stay as they are inside a loop become branches around it. An augmentation chooses
- * an operation for a whole image: with a branch ahead of the image's loops only the operation that
- * was chosen is computed, and its loops have no choices in them. Each branch makes a second version
- * of the loops, which is emitted with the condition assumed to hold or not to hold. */
+/* A condition that stays as it is inside a loop becomes a branch around the loop. An augmentation
+ * chooses an operation for a whole image. With a branch ahead of the image's loops, only the
+ * operation that was chosen is computed, and its loops have no choices in them. Each branch makes a
+ * second version of the loops, which is emitted with the condition assumed to hold or not to
+ * hold. */
 #include "compiler/cpu/emit.h"
 #include "compiler/graph/visit.h"
 
@@ -18,13 +19,14 @@ int frame_assumed(const Frame *f, const GExpr *e) {
     return UNSETTLED;
 }
 
-/* The truth of a conjunction or a disjunction: a side that is `deciding` settles it alone. */
+/* Returns the truth of a conjunction or a disjunction of `a` and `b`. A side that is `deciding`
+ * settles it alone. */
 static int64_t truth_of_junction(int64_t a, int64_t b, int64_t deciding) {
     if (a == deciding || b == deciding) return deciding;
     return a == !deciding && b == !deciding ? !deciding : UNSETTLED;
 }
 
-/* The truth of a comparison or a read is what is assumed of it. */
+/* Finds the truth of an expression from what is assumed of it, or else of its parts. */
 static ExprValue fold_truth(void *context, const GExpr *e, const ExprValue *args) {
     int64_t truth = e->type == GT_BOOL ? frame_assumed(context, e) : UNSETTLED;
     if (truth != UNSETTLED) return (ExprValue){.integer = truth};
@@ -58,7 +60,8 @@ static bool is_joined(GOp op) {
     return op == G_AND || op == G_OR || op == G_NOT;
 }
 
-/* Looks among what a condition is joined of for a part that is known ahead of the loops. */
+/* Looks, among the parts that AND, OR and NOT join to a condition, for one that is known ahead of
+ * the loops, is not assumed yet, and cannot fault. */
 static VisitStep find_part(void *context, const GExpr *e) {
     Search *s = context;
     if (e->type != GT_BOOL || e->op == G_CONST) return VISIT_PAST;
@@ -83,11 +86,12 @@ static bool is_worth_it(const GExpr *choice) {
     return price >= WORTH_A_VERSION;
 }
 
+/* Looks for a choice that is worth a version, and for such a part of its condition. */
 static VisitStep find_choice(void *context, const GExpr *e) {
     Search *s = context;
     if (e->op != G_SELECT) return VISIT_INSIDE;
     const int settled = frame_settled(s->frame, e->args[0]);
-    if (settled != UNSETTLED) { /* the other arm was left out of this version */
+    if (settled != UNSETTLED) { /* this version has no code for the other arm */
         if (expr_visit_rest(&s->met, e->args[settled ? 1 : 2], find_choice, s)) return VISIT_END;
         return VISIT_PAST;
     }
@@ -95,6 +99,7 @@ static VisitStep find_choice(void *context, const GExpr *e) {
     return expr_visit(e->args[0], find_part, s) ? VISIT_END : VISIT_INSIDE;
 }
 
+/* Returns the next condition of a node that is worth a branch, or NULL. */
 static const GExpr *next_condition(Frame *f, const GNode *n, int bound) {
     Search s = {.frame = f, .bound = bound};
     if (frame_settled(f, n->active) == 0 || frame_settled(f, n->guard) == 0) return NULL;
