@@ -58,7 +58,7 @@ static Value concat(Lower *l, const Value *args, int count, int axis, Span span)
 
 /* ---- axes ------------------------------------------------------------------------------------ */
 
-/* Old axes first .. last - 1 are the digits of `flat`. */
+/* Takes `flat` apart into the indices of old axes first .. last - 1, which are its digits. */
 static void split_digits(Lower *l, const Value *value, const GExpr *flat, int first, int last,
                          const GExpr **at) {
     for (int i = last - 1; i >= first; i--) {
@@ -68,8 +68,8 @@ static void split_digits(Lower *l, const Value *value, const GExpr *flat, int fi
     }
 }
 
-/* Row by row. The axes fall into groups of equal size on both sides, and only within one are
- * indices taken apart. */
+/* Reshapes row by row. Old and new axes fall into groups of equal size, and indices are joined and
+ * taken apart within a group alone. */
 static Value reshape(Lower *l, const Value *value, const int64_t *shape, int rank, Span span) {
     Graph *g = l->g;
     const GExpr *axes[GRAPH_MAX_RANK];

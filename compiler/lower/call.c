@@ -25,7 +25,7 @@ static bool is_worth_a_node(const GExpr *e) {
     return expr_visit(e, is_costly, NULL) || expr_size(e) > LARGE;
 }
 
-/* `let y : [N, 8, H, W] = ..` where the checker left sizes open. */
+/* Compares the value of `let y : [N, 8, H, W] = ..` with the sizes that the checker left open. */
 static void compare_claim(Lower *l, const Stmt *s, const Value *value) {
     const Type *claim = s->symbol ? s->symbol->type : NULL;
     if (!claim || !s->has_dims || claim->rank != value_rank(value)) return;
@@ -101,7 +101,8 @@ static void lower_net_of_body(Lower *l, const Stmt *s) {
     if (value.net) frame_set(l, l->frame, s->symbol, value);
 }
 
-/* Parameters and states of a network belong to it, below its path. */
+/* Declares the parameters and states of a network's body. They belong to the network, below its
+ * path. */
 static void lower_owned_of_body(Lower *l, const Stmt *s) {
     const Net *net = l->frame->owner;
     for (int p = 0; net && p < s->param_count; p++) {
@@ -182,7 +183,7 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
     return fits;
 }
 
-/* The names that stand alone in the axes of parameters, ahead of any comparison. */
+/* Binds the dimensions that stand alone as an axis of a parameter, before any axis is compared. */
 static void introduce_dims(Lower *l, Frame *frame, const Stmt *fn, const Value *args, int count) {
     for (int i = 0; i < count; i++) {
         const Param *param = &fn->params[i];
@@ -207,7 +208,7 @@ static int find_param(const Param *params, int count, const char *name) {
     return -1;
 }
 
-/* Arguments by position, then by name. */
+/* Finds the argument of each parameter, by position or by name. It is NULL if none is given. */
 static void place_arguments(const Expr *call, const Param *params, int count, const Expr **placed) {
     for (int i = 0; i < count; i++)
         placed[i] = NULL;
@@ -236,8 +237,8 @@ static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *
     return lower_array_from(l, result.scalar, axes, rank, fn->name, call ? call->span : fn->span);
 }
 
-/* Lowers an argument. An int may size something inside (rounds, neighbours), so a hyper given for
- * one is fixed at compile time. */
+/* Lowers an argument. An int may size something inside (rounds, neighbours), so a hyper that is
+ * given for an int is fixed at compile time. */
 static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
     double number;
     bool counts = param->type && param->type->kind == KIND_INT && param->type->rank == 0;
@@ -255,8 +256,8 @@ static Value default_argument(Lower *l, const Param *param, Frame *frame) {
     return value;
 }
 
-/* The array that the function is mapped over: one is given, and no parameter takes arrays. NULL: it
- * is called as it is. */
+/* Returns the array over which the function is mapped: an array is given, and no parameter takes
+ * arrays. NULL: the function is called as it is. */
 static const Value *mapped_over(const Stmt *fn, const Value *args, int count) {
     const Value *shaped = NULL;
     for (int i = 0; i < count; i++) {
@@ -266,7 +267,7 @@ static const Value *mapped_over(const Stmt *fn, const Value *args, int count) {
     return shaped;
 }
 
-/* Gives the parameters their values in the frame. False after a message. */
+/* Gives the parameters their values in the frame. Returns false after a message. */
 static bool bind_parameters(Lower *l, Frame *frame, const Stmt *fn, const Value *args, int count,
                             const Expr *call) {
     bool fits = true;
@@ -284,7 +285,8 @@ static bool bind_parameters(Lower *l, Frame *frame, const Stmt *fn, const Value 
     return fits;
 }
 
-/* The result, with the frame of the call and a site of its own for what is drawn. */
+/* Returns the result of a function, lowered in the frame of the call. Its draws have a site of
+ * their own. */
 static Value lower_called(Lower *l, const Stmt *fn, Frame *frame) {
     Frame *outer = l->frame;
     const char *site = l->site;
@@ -433,7 +435,7 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
         lower_hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
     const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
     const GExpr *eps = gx_real(g, epsilon);
-    /* a row with a NaN counts as outside, too */
+    /* A row with a NaN counts as outside, too. */
     const GExpr *outside = gx1(g, G_NOT, gx2(g, G_LE, length, eps));
     const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length),
                                     gx2(g, G_DIV, lower_as_real(l, inside), eps));
@@ -477,7 +479,7 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
     return gx2(g, G_ADD, rows[0], gx2(g, G_MUL, weight[0], gx2(g, G_SUB, rows[1], rows[0])));
 }
 
-/* `real(x)` and `relu(x)`, element by element. */
+/* Applies `real` or `relu` element by element. */
 static Value call_elementwise(Lower *l, const Value *given, bool is_relu, Span span) {
     Graph *g = l->g;
     const GExpr *axes[GRAPH_MAX_RANK];
@@ -533,8 +535,8 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
-/* True for a value with an index. The layer's updates of running statistics would be as many as the
- * indices have values. */
+/* True for a value that depends on an index of a formula. A network is not applied to such a value:
+ * it would update its running statistics once for each value of the index. */
 static bool is_indexed(Lower *l, const Value *value) {
     const GExpr *free[GRAPH_MAX_FREE];
     for (int i = 0; value->kind == VALUE_ARRAY && i < value->prefix_count; i++)

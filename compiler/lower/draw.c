@@ -18,7 +18,8 @@ static const GExpr *uniform(Lower *l, int64_t site, const GExpr *element, int la
     return gx_random(l->g, site, element, lane);
 }
 
-/* Box-Muller on two lanes of one draw; 1 - u keeps the logarithm away from 0. */
+/* Returns a normal number by Box-Muller, from two lanes of one draw; 1 - u keeps the logarithm away
+ * from 0. */
 static const GExpr *standard_normal(Lower *l, int64_t site, const GExpr *element) {
     Graph *g = l->g;
     const GExpr *u = gx2(g, G_SUB, gx_real(g, 1), uniform(l, site, element, 0));
@@ -53,7 +54,7 @@ static const GExpr *draw_normal(Lower *l, const Draw *d) {
 static const GExpr *draw_bernoulli(Lower *l, const Draw *d) {
     return gx2(l->g, G_LT, uniform(l, d->site, d->element, 0), d->a);
 }
-/* Inverse of the distribution function; 1 - u keeps the logarithm away from 0. */
+/* Draws by the inverse of the distribution function; 1 - u keeps the logarithm away from 0. */
 static const GExpr *draw_exponential(Lower *l, const Draw *d) {
     const GExpr *u = gx2(l->g, G_SUB, gx_real(l->g, 1), uniform(l, d->site, d->element, 0));
     return gx2(l->g, G_DIV, gx1(l->g, G_NEG, gx1(l->g, G_LOG, u)), d->a);

@@ -35,8 +35,9 @@ static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, cons
     return net_apply(l, net, samples, features);
 }
 
-/* Names the features by their network or, if it is applied to several things, also by what the
- * later ones are made of. Without a network the name is the formula as it is written. */
+/* Names the features by their network. If a network has features of that name already, the name
+ * also says what the later ones are made of. Without a network the name is the formula as it is
+ * written. */
 static const char *features_name(Lower *l, const Expr *call, const char *field) {
     const Expr *features = named_argument(call, "features");
     const Expr *of = named_argument(call, "of");
@@ -88,8 +89,8 @@ static bool draws(const Graph *g) {
     return false;
 }
 
-/* Samples come in groups whose cut means nothing, so a row that is made of several is made of
- * whichever happen to stand beside it. */
+/* Reports features that mix samples. Samples come in groups whose cut means nothing, so a row of
+ * several samples would be made of whichever happen to stand beside each other. */
 static bool keeps_samples_apart(Lower *l, Span features) {
     const GNode *mixing = graph_mixing(l->g);
     if (!mixing) return true;
@@ -157,8 +158,8 @@ static double number_argument(Lower *l, const Expr *call, const char *name) {
     return given ? lower_known_number(l, given) : eval_standard(call->callee->name, name);
 }
 
-/* Returns the field that an option names, and notes that it is read of both sources. "": the option
- * is a formula, or is not needed. */
+/* Returns the field that an option names, and notes that it is read of both sources. Returns "" if
+ * the option is a formula, or is not needed. */
 static const char *field_argument(Lower *l, const Expr *call, const LoweredEval *eval,
                                   const char *option) {
     const Expr *given = named_argument(call, option);

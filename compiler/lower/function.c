@@ -24,7 +24,7 @@ static const Stmt *function_of(const Module *module, const char *name) {
     return NULL;
 }
 
-/* The module that the spec uses by this name. */
+/* Returns the module that the spec uses by this name, or NULL. */
 static const Module *used_as(const Module *spec, const char *name, size_t length) {
     for (int i = 0; i < spec->stmt_count; i++) {
         const Stmt *s = spec->stmts[i];
@@ -98,7 +98,7 @@ static void read_hypers(Lower *l, const Module *spec, const FunctionInput *input
     }
 }
 
-/* Masks come as 0 and 1. */
+/* Returns a mask, which is handed over as 0 and 1, as an array of truth values. */
 static Value truth_of(Lower *l, GNode *node, Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int a = 0; a < node->rank; a++)
@@ -108,7 +108,8 @@ static Value truth_of(Lower *l, GNode *node, Span span) {
                             span);
 }
 
-/* The parameter as the array that is given for it. */
+/* Makes the array that is given for a parameter an input, and returns it as the parameter's value.
+ */
 static Value given_array(Lower *l, const Param *param, const FunctionInput *input) {
     FunctionUnit *f = l->function;
     const bool wants_real = !param->type || param->type->kind == KIND_REAL;
@@ -181,7 +182,7 @@ static void output_array(Lower *l, const Stmt *fn, const Value *array) {
     if (!diag_error_count(l->diag)) lower_add_unit(l, UNIT_FUNCTION);
 }
 
-/* The function's value as the output "value". */
+/* Makes the function's value the output "value". */
 static void output_value(Lower *l, const Stmt *fn, Value result) {
     const FunctionUnit *f = l->function;
     const bool is_array = result.kind == VALUE_ARRAY && value_rank(&result) > 0;

@@ -1,4 +1,4 @@
-/* Inside lower: values, frames, and what its files call in each other.
+/* The values and frames of lowering, and the functions that its files call in each other.
  *
  *     method.c         the method and its step        lower_expr.c   formulas
  *     lower_data.c     sources and views              reduce.c       reductions
@@ -122,8 +122,7 @@ typedef struct StateValue {
     Span span;
 } StateValue;
 
-/* A loss that has a column of its own. */
-/* A loss with a name, or what `give` hands out. */
+/* A loss with a name, which has a column of its own, or an array that `give` hands out. */
 typedef struct NamedNode {
     const char *name;
     GNode *node;
@@ -240,7 +239,7 @@ struct Lower {
     bool in_rule;              /* true inside an optimiser's rule */
 };
 
-/* trail.c: between the two, messages end with the calls that led there. */
+/* trail.c: begin and end a call. Messages between the two end with the calls that led there. */
 void call_enter(Lower *l, Call *call);
 void call_leave(Lower *l);
 /* Gives a place in the text with the calls that led there. */
@@ -260,15 +259,15 @@ int64_t value_extent(const Value *value, int axis);
 const char *value_shape_text(Lower *l, const Value *value);
 const char *lower_shape_text(Lower *l, const GNode *node);
 const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *indices, Span span);
-/* The value as a tensor over (free indices in order of binding, own axes); *free gets the free
- * indices. */
+/* Returns the value as a tensor over its free indices, in the order of binding, and then its own
+ * axes. `free` gets the free indices. */
 GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count,
                          Span span);
 /* Makes a compute node without a reducer over the free indices of `expr`, then `axes`. Returns it
  * as an array whose prefix is the free indices. */
 Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count,
                        const char *name, Span span);
-/* The scalar in a node of its own, loaded at its free indices. */
+/* Gives the scalar a node of its own, and returns a read of it at its free indices. */
 const GExpr *lower_hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
 /* Gives a scalar that nests deep a node of its own, so that expressions made of it do not nest
  * deeper and deeper. */
@@ -288,9 +287,8 @@ void lower_mark_static(Lower *l, const Symbol *symbol);
 /* lower_expr.c */
 Value lower_value(Lower *l, const Expr *expr);
 const GExpr *lower_scalar(Lower *l, const Expr *expr);
-GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
-/* Returns the condition of a hyper's range in the form of runtime/range.h. NULL: it is not known
- * before a run. */
+/* Lowers an expression at method level, where no index is free. */
+GNode *lower_tensor(Lower *l, const Expr *expr);
 /* Returns the rate of an optimiser in postfix form (runtime/range.h), over run scalars. NULL: it
  * depends on something else. */
 const char *lower_rate_formula(Lower *l, const GExpr *rate);
@@ -299,6 +297,8 @@ const char *lower_rate_formula(Lower *l, const GExpr *rate);
 void lower_finetunes(Lower *l);
 void lower_finetune_loss(GraphUnit *unit);
 void lower_finetune_updates(Lower *l, GraphUnit *unit);
+/* Returns the condition of a hyper's range in the form of runtime/range.h. NULL: it is not known
+ * before a run. */
 const char *lower_range(Lower *l, const Expr *e);
 /* True of a source of the library that comes with the program. */
 bool lower_is_library(const Source *source);
@@ -311,18 +311,18 @@ bool lower_extent(Lower *l, const Expr *e, int64_t *out);
 double lower_known_number(Lower *l, const Expr *expr);
 
 /* reduce.c */
-/* The value of a reduction, over the free indices. `otherwise` is its value where it has no term,
- * or NULL. */
+/* Returns the value of a reduction, over the free indices. `otherwise` is its value where it has no
+ * term, or NULL. */
 const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise);
 GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red,
                       int red_count, const GExpr **free, int *free_count, Span span);
-/* The index that a name is bound to at the place at hand. */
+/* Returns the index that a name is bound to at the place at hand. */
 const GExpr *lower_binder_index(Lower *l, const Binder *binder);
 /* Returns the line that the user wrote. For a formula in the library, it is that of the call that
  * led there. */
 Span lower_user_span(const Lower *l, Span span);
-/* Opens `count` indices of a let or a reduction, and reports it if there are too many. The caller
- * must restore l->indices. */
+/* Opens `count` indices of a let or a reduction, and reports too many of them. The caller must
+ * restore l->indices. */
 void lower_open_indices(Lower *l, int count, Span span);
 
 /* call.c */
@@ -333,10 +333,10 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
 /* Runs the statements of a body. Returns the value of `return`, or of the last statement. */
 Value lower_body(Lower *l, Stmt *const *body, int count);
 void lower_let(Lower *l, const Stmt *stmt);
-Value let_value(Lower *l, const Stmt *stmt); /* the value of a let, which is not named */
+Value let_value(Lower *l, const Stmt *stmt); /* without binding its name */
 Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span);
 
-/* length.c: roots, powers and quotients of what float32 may not hold */
+/* length.c: roots, quotients and powers of values whose squares or products float32 may not hold */
 const GExpr *lower_root(Lower *l, const GExpr *e);
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b);
 const GExpr *lower_power(Lower *l, const GExpr *base, const GExpr *exponent);
@@ -419,14 +419,14 @@ GNode *state_node(Lower *l, const char *name);
 void state_commit(Lower *l, GNode *state, GNode *value);
 /* Makes later reads of the parameter give the value. */
 void lower_renew_parameter(Lower *l, const char *name, GNode *value);
-/* a scalar fills it */
+/* Returns the value as an array of the shape of `shape_of`, which a scalar fills. */
 GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span);
 void lower_declare_queue(Lower *l, const Stmt *stmt);
 void state_declare_of_method(Lower *l, const Stmt *stmt, StateRole role);
 void lower_push_queues(Lower *l, const Stmt *stmt);
-Value lower_new(Lower *l, const Expr *target); /* new(s) */
+Value lower_new(Lower *l, const Expr *target); /* the value of `new(s)` */
 const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row);
-/* the right side, of the state's shape */
+/* Returns the right side of an update, in the shape of the state. */
 GNode *state_new_value(Lower *l, const Stmt *update, GNode *state);
 void lower_write_rows(Lower *l, const Stmt *update); /* update M[rows] <- values */
 void lower_update_parameters(Lower *l);              /* between the optimiser and the ema edges */
@@ -460,21 +460,21 @@ void lower_note_loss_formulas(Lower *l, GNode *loss);
 
 /* lower_epoch.c */
 void lower_epochs(Lower *l, LoweredPhase *phase);
-/* the statements of `eval`, after all phases: their states are known */
+/* Lowers the statements of `eval`. They come after all phases, when all states are known. */
 void lower_measures(Lower *l);
 
 /* features.c */
 void lower_eval(Lower *l, const Stmt *stmt);
 
 /* method.c */
-/* rows of reals, [batch, D] or [views, batch, D] */
+/* True for rows of reals, [batch, D] or [views, batch, D]. */
 bool lower_is_embedding(const Lower *l, const Value *value);
 void lower_begin_graph(Lower *l, const char *name, bool training);
 const Expr *lower_find_setting(const Stmt *block, const char *name);
-/* the graph at hand, for lower_next to hand out */
+/* Makes the graph at hand a unit, which lower_next hands out. */
 GraphUnit *lower_add_unit(Lower *l, UnitKind kind);
 
-/* function.c: the same three for UNIT_FUNCTION */
+/* function.c: lower a function, tell what is differentiated, and output the gradients */
 void lower_whole_function(Lower *l);
 void function_losses(Lower *l, GraphUnit *unit);
 void function_gradients(Lower *l, const GraphUnit *unit);

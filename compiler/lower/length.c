@@ -20,9 +20,10 @@
 #include <math.h>
 #include <string.h>
 
-/* between these bounds a sum of squares is nearly exact */
+/* Between these bounds a sum of squares is nearly exact. */
 static const double least = 0x1p-100, most = 0x1p120;
-/* the factors for entries whose sums lie outside, after which float32 holds their squares */
+/* The factors for entries whose sum lies outside of these bounds. Float32 holds the squares of the
+ * scaled entries. */
 static const double up = 0x1p80, down = 0x1p-80;
 
 bool length_stands_for_value(const GExpr *e) {
@@ -46,8 +47,9 @@ const GExpr *length_behind_reads(Graph *g, const GExpr *e) {
 struct RootFacts {
     Graph *g;
     Logs logs;
-    ExprMap squares;        /* by expression: 1 if it contains a sum of squares */
-    ARRAY(char) pairs_away; /* by id of a node: see pairs_away, and 1 more; 0: not known */
+    ExprMap squares; /* by expression: 1 if it contains a sum of squares */
+    /* by the id of a node: the answer of pairs_away, and 1 more; 0: not known */
+    ARRAY(char) pairs_away;
 };
 
 static RootFacts *facts_of(Lower *l) {
@@ -79,7 +81,7 @@ static bool may_hold_squares(void *context, const GExpr *e) {
            e->op == G_SELECT;
 }
 
-/* 1 if the value is a sum of squares, or one times, over or plus something. */
+/* Gives 1 for a sum of squares, and for a sum, product, quotient or choice made of such a sum. */
 static ExprValue find_squares(void *context, const GExpr *e, const ExprValue *args) {
     RootFacts *facts = context;
     ExprValue holds = {.integer = is_sum_of_squares(e)};
@@ -138,8 +140,8 @@ static int find_pairs_away(RootFacts *facts, const GNode *n) {
     return nearest + 1;
 }
 
-/* The arrays between a node and the nearest array of pairs that it is made of: 0 for such an array
- * itself, DEEPEST + 1 where none is near. */
+/* Returns the number of arrays between a node and the nearest array of pairs that it is made of: 0
+ * for such an array itself, DEEPEST + 1 if none is near. */
 static int pairs_away(RootFacts *facts, const GNode *n) {
     while ((uint32_t)facts->pairs_away.count <= n->id)
         array_push(facts->g->arena, &facts->pairs_away, 0);
@@ -178,7 +180,7 @@ static const GExpr *scaled_entry(Graph *g, const GExpr *entry, const GExpr *scal
     return gx_op(g, G_ROOT, 3, args);
 }
 
-/* The sum with each entry times `scale`. */
+/* Returns the sum with each entry times `scale`. */
 static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale,
                          const GExpr *active) {
     ComputeSpec spec = *sum;
@@ -189,8 +191,8 @@ static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale,
     return graph_compute(g, &spec);
 }
 
-/* The slope of a root of value `root` by its sum of squares of scaled entries; 0 where the root is
- * 0. */
+/* Returns the slope of a root of value `root` by its sum of squares of scaled entries; it is 0
+ * where the root is 0. */
 static const GExpr *slope_of(Graph *g, const GExpr *root, const GExpr *scale) {
     const GExpr *slope = gx2(g, G_DIV, gx_real(g, 0.5), gx2(g, G_MUL, root, scale));
     return gx_select(g, gx2(g, G_EQ, root, gx_real(g, 0)), gx_real(g, 0), slope);
@@ -246,7 +248,7 @@ static const GExpr *larger(Graph *g, const GExpr *a, const GExpr *b) {
     return a ? gx2(g, G_MAX, a, b) : b;
 }
 
-/* The largest magnitude of an array. */
+/* Returns the largest magnitude in an array. */
 static const GExpr *largest_magnitude(Graph *g, GNode *array, Span span) {
     ComputeSpec spec = {.reducer = GR_MAX, .red_rank = array->rank, .span = span};
     for (int i = 0; i < array->rank; i++)
@@ -281,7 +283,7 @@ typedef struct Scaling {
     bool keeps_slope; /* as in scaled_entry */
 } Scaling;
 
-/* A read of the array that is scaled as a whole. */
+/* Replaces a read by a read of the array as scaled as a whole. */
 static const GExpr *scale_operand(void *context, Graph *g, const GExpr *e) {
     const Scaling *s = context;
     if (e->op != G_LOAD) return NULL;
@@ -318,7 +320,7 @@ static const GExpr *scale_for(Graph *g, const GExpr *top) {
     return scale;
 }
 
-/* A number as a node of its own, through which no gradient goes. */
+/* Returns a number from a node of its own, through which no gradient goes. */
 static const GExpr *kept(Graph *g, const GExpr *number, Span span) {
     ComputeSpec spec = {.value = number, .span = span};
     return gx_load(g, graph_stop(g, graph_compute(g, &spec), span), 0, NULL, NULL);
@@ -406,7 +408,7 @@ static Addends addends_of(Graph *g, const GExpr *e) {
     return a;
 }
 
-/* A square of an entry that is scaled. */
+/* Replaces a square, or each square in a sum, by the square of the scaled entry. */
 static const GExpr *scale_square(void *scale, Graph *g, const GExpr *read) {
     const GExpr *e = length_behind_reads(g, read);
     if (e->op == G_ADD) return e == read ? NULL : rewritten(g, e, scale_square, scale);

@@ -1,4 +1,4 @@
-/* Shared by length.c and vanish.c: what a root, a power or a log stands over. */
+/* What length.c and vanish.c share: questions about the value under a root, a power or a log. */
 #ifndef COUPLET_COMPILER_LOWER_LENGTH_H
 #define COUPLET_COMPILER_LOWER_LENGTH_H
 
@@ -6,20 +6,20 @@
 
 /* True if the read stands for the value of an elementwise node. */
 bool length_stands_for_value(const GExpr *e);
-/* The value behind reads of elementwise nodes. */
+/* Returns the value behind reads of elementwise nodes. */
 const GExpr *length_behind_reads(Graph *g, const GExpr *e);
 /* True if the value is made of exponentials, whose roots, logs and quotients stabilise takes. */
 bool length_is_of_exps(Lower *l, const GExpr *e);
-/* NaN where the value is infinite. */
+/* Returns the value, or NaN where it is infinite. */
 const GExpr *length_unless_infinite(Graph *g, const GExpr *e);
-/* `value`, an expression over the axes of the sum, as an array of them. */
+/* Makes an array of `value`, an expression over the axes of the sum. */
 GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value);
 
 /* True if there are about as many terms as entries: the rows of a matrix, and not all pairs of its
  * rows. */
 bool length_is_of_rows(Graph *g, const GNode *sum);
-/* True if the terms are of an array of pairs, larger than all that it is made of, which stream may
- * want to make in tiles. */
+/* True if the terms come from an array of pairs that is larger than all that it is made of. The
+ * pass stream may want to make such an array in tiles. */
 bool length_is_of_pairs(Lower *l, const GNode *sum);
 /* Returns the sum of products of all pairs, with both arrays scaled as wholes, or NULL if its terms
  * are no products of plain sums and differences of reads. The sum is scaled by both `over`. A sum

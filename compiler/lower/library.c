@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* The value as a real array over `free`, which holds its own free indices, and its axes. */
+/* Returns the value as a real array over `free`, which holds the value's own free indices, and then
+ * over its axes. */
 static GNode *operand_over(Lower *l, const Value *value, const GExpr *const *free, int free_count,
                            Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];

@@ -56,8 +56,7 @@ typedef struct LoweredEval {
      * their graph. */
     const char *labels;
     int bank, query; /* the numbers of its sources */
-    /* Epochs or steps after each of which it is measured during the training. 0: only before and
-     * after the training. */
+    /* The training is measured after every so many epochs or steps. 0: only before and after it. */
     int64_t every;
     bool of_steps;
     Span span;
@@ -72,9 +71,8 @@ typedef enum {
 } LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
-    /* The number of epochs or steps between two times. Work is done before the first epoch or step,
-     * and then before each of so many. An action of `eval` is done behind each of so many; 0 means
-     * only before and after the training. */
+    /* Work is done before the first epoch or step, and then before every so many epochs or steps.
+     * An action of `eval` is done behind every so many; 0: only before and after the training. */
     int64_t every;
     bool of_steps;
     int block;                     /* for `eval`: the number of the block in the spec */

@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* `fraction = f` decides how many rows there are, and a claim how long an axis is. */
+/* Fixes the hypers of a source's declaration at compile time: `fraction = f` decides how many rows
+ * there are, and a claim decides how long an axis is. */
 static bool fix_hyper(void *context, Expr *e) {
     if (e->kind == EXPR_NAME && e->symbol) {
         lower_mark_static(context, e->symbol);
@@ -28,7 +29,7 @@ int lower_find_source(const Lower *l, const char *name) {
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
-/* The source that the step draws from first sets the epoch. */
+/* Notes that the step draws from a source. The source that it draws from first sets the epoch. */
 static void mark_drawn(Lower *l, const Stmt *source) {
     int found = l->program && !l->between ? lower_find_source(l, source->name) : -1;
     if (found < 0) return;
@@ -152,7 +153,7 @@ static const Stmt *source_in(const Expr *e) {
     return NULL;
 }
 
-/* `a` is one view, `g[2]` are two along an axis of their own. */
+/* Returns the number of views: `a` is one view, and `g[2]` are two along an axis of their own. */
 static int64_t view_count(Lower *l, const Param *view) {
     double count = 1;
     if (view->has_shape) lower_static(l, view->dims[0], &count);
@@ -218,7 +219,8 @@ static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Pa
               lower_array_from(l, element, axes, rank + own, view->name, view->span));
 }
 
-/* The samples that the type of a view has, behind its own axis if it has one. */
+/* Finds the number of samples by the type of a view: the axis behind that of the views, if there is
+ * one. */
 static bool rows_of_view(Lower *l, const Param *view, int64_t *rows) {
     return view->type->rank > view->has_shape &&
            lower_eval_dim(l, view->type->dims[view->has_shape], view->span, rows);

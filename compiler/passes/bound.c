@@ -15,9 +15,9 @@ enum { DEEPEST = 12 };
 
 /* ---- unit vectors ---------------------------------------------------------------------------- */
 
-/* Returns the sum of squares whose root the length is; NULL: it is none. Lowering makes a length of
- * several roots, for sums of an ordinary size and for others (lower/length.c). Argument 1 of its
- * G_ROOT and of its choice is the plain root. */
+/* Returns the sum of squares whose root the length is. NULL: the length is no root. Lowering makes
+ * lengths of a choice between the plain root and a scaled one (lower/length.c). The plain root is
+ * argument 1 of the choice, and the choice is argument 1 of a G_ROOT. */
 static const GExpr *squares_of(Logs *l, const GExpr *length) {
     const GExpr *e = log_value_behind(l, length);
     if (e->op == G_ROOT) e = log_value_behind(l, e->args[1]);
