@@ -79,7 +79,8 @@ typedef struct CoupletBuffer {
     /* IN_CONST: above 0 if the bytes at `constant` are packed, and then their number (packed.h). */
     int64_t packed_bytes;
     /* The bytes of one shard, of a buffer that a cut step (CoupletStep) writes, or of an input in
-     * rows. Shard s lies at s * slab. 0: no cut step writes the buffer. */
+     * rows. Shard s begins s * slab bytes behind the buffer's beginning. 0: no cut step writes the
+     * buffer. */
     int64_t slab;
     /* True if all steps that write or read the buffer are cut, and each shard of a step uses that
      * shard of the buffer alone. A rank then needs no memory for other shards. */
@@ -123,7 +124,7 @@ typedef struct CoupletLaunch {
      * buffers: all of them, or, if the step is cut, those of some shards. */
     int64_t count, each, local;
     /* The kernel has two more arguments: the word for faults, and the step's number. It sets the
-     * word to the least number * 8 + CoupletFaultKind of all faults. */
+     * word to step number * 8 + CoupletFaultKind, and the least of all such values stays. */
     bool can_fault;
     const CoupletProduct *product; /* NULL: the step is a kernel */
 } CoupletLaunch;
@@ -408,9 +409,9 @@ typedef enum {
 #define COUPLET_REPORT "report " /* the prefix of the names of outputs that are reported */
 typedef struct CoupletAction {
     CoupletActionKind kind;
-    /* The number of epochs, or of steps, of the stage between two times. The action is done before
-     * the first, and then after each of these stretches. An action of `eval` is done behind each
-     * stretch; 0: only before and after the training. */
+    /* The period of the action, in epochs or steps of the stage. The action is done before the
+     * first step, and then after each period. An action of `eval` is done behind each period; 0:
+     * only before and after the training. */
     int64_t every;
     CoupletPlan *plan;
     /* SWEEP: the number of the source whose fields are inputs, in the plan's batch. */

@@ -11,14 +11,14 @@ static int by_size(const void *a, const void *b) {
     return x->number - y->number;
 }
 
-/* Returns the lowest offset that is free while the span is needed. `placed` has the spans with a
- * place, sorted by it. */
+/* Returns the lowest offset that is free while the span is needed. `placed` has the spans that have
+ * an offset already, in the order of their offsets. */
 static int64_t free_place(const CoupletSpan *span, CoupletSpan *const *placed, int count) {
     int64_t offset = 0;
     for (int i = 0; i < count; i++) {
         const CoupletSpan *other = placed[i];
         if (span->first > other->last || other->first > span->last) continue;
-        /* the spans behind this one are further out */
+        /* The spans behind this one in `placed` begin even later, so none of them is in the way. */
         if (other->offset >= offset + span->bytes) break;
         if (other->offset + other->bytes > offset) offset = other->offset + other->bytes;
     }

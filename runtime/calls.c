@@ -94,6 +94,7 @@ static void gather_first(const double *x, double *at, int64_t count, int64_t wan
     }
 }
 
+/* Writes the positions of the size->result largest scores, in descending order (top-k). */
 static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double *const *in,
                                             double *out, double *work) {
     double *at = work;
@@ -104,7 +105,8 @@ static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double 
     sort_positions(in[0], at, spare, size->result, descends);
     memcpy(out, at, sizeof *out * (size_t)size->result);
     double last = worth(in[0][(int64_t)out[size->result - 1]]);
-    /* terms that a guard excludes are -inf */
+    /* A guard gives the terms that it excludes the score -inf, so such a term among the results
+     * means that there were too few candidates. */
     return last > -INFINITY ? COUPLET_NO_FAULT : COUPLET_FAULT_FEW;
 }
 
@@ -152,8 +154,9 @@ static CoupletFaultKind couplet_call_solve(const CoupletCallSize *size, double *
 /* ---- assignment ------------------------------------------------------------------------------ */
 
 /* The state of an assignment by shortest augmenting paths with potentials (Kuhn, Munkres; Jonker,
- * Volgenant 1987), which takes a row at a time, in O(n^2 m). Column 0 and row 0 stand for none.
- * owner[j] is the row to which column j is assigned. */
+ * Volgenant 1987), which takes a row at a time, in O(n^2 m). Rows and columns are numbered from 1,
+ * and 0 stands for none. owner[j] is the row to which column j is assigned, before[j] the column
+ * ahead of j on its path, and slack[j] the least cost at which a path reaches j. */
 typedef struct Matching {
     const double *cost;
     int64_t n;
@@ -166,7 +169,9 @@ typedef struct Matching {
     double *seen;
 } Matching;
 
-/* Returns a free column for the row that column 0 owns. Each turn takes in the nearest column. */
+/* Finds the shortest augmenting path from the row that column 0 owns. Returns the free column at
+ * its end. Each turn adds the nearest column to the paths, and changes the prices so that the costs
+ * along the paths stay 0. */
 static int64_t free_column(Matching *t) {
     int64_t column = 0;
     for (int64_t j = 0; j <= t->m; j++)
@@ -194,6 +199,7 @@ static int64_t free_column(Matching *t) {
     return column;
 }
 
+/* Assigns each row a column of its own so that the sum of costs is least. */
 static CoupletFaultKind couplet_call_assignment(const CoupletCallSize *size, double *const *in,
                                                 double *out, double *work) {
     Matching t = {.cost = in[0], .n = size->rows, .m = size->columns};
@@ -218,8 +224,8 @@ static CoupletFaultKind couplet_call_assignment(const CoupletCallSize *size, dou
 
 /* ---- the beta distribution ------------------------------------------------------------------- */
 
-/* The continued fraction of the incomplete beta function, by Lentz's method. It converges fast for
- * x < (a + 1) / (a + b + 2). */
+/* Computes the continued fraction of the incomplete beta function, by Lentz's method. It converges
+ * fast for x < (a + 1) / (a + b + 2). */
 static double beta_fraction(double a, double b, double x) {
     const double tiny = 1e-300;
     double c = 1;
@@ -251,7 +257,7 @@ static double incomplete_beta(double a, double b, double t, double *slope) {
     return 1 - *slope * beta_fraction(b, a, rest) / b;
 }
 
-/* Computes quantiles by Newton's steps in the logit of x, kept inside a bracket. A draw so needs no
+/* Computes quantiles by Newton's steps in the logit of x, kept inside a bracket. So a draw needs no
  * rejection and is monotone in u. */
 static CoupletFaultKind couplet_call_beta_quantile(const CoupletCallSize *size, double *const *in,
                                                    double *out, double *work) {

@@ -13,7 +13,7 @@
 
 static const char format_now[] = "couplet checkpoint 2", format_first[] = "couplet checkpoint 1";
 
-/* prefixes of keys, before the name of a source: "codes:train" */
+/* The prefixes of keys. The name of a source follows, as in "codes:train". */
 static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:";
 
 enum {
@@ -64,7 +64,8 @@ static void fill_fixed(Metadata *m, const CoupletSession *s) {
     snprintf(m->values[8], VALUE_BYTES, "%016" PRIx64, s->program->plan_hash);
 }
 
-/* Writes a key to `at`. Returns where the next key goes. */
+/* Adds the pair of a key, which is written to `at`, and a text. Returns where the next key goes. A
+ * text of NULL is left out. */
 static char *add_text(Metadata *m, char *at, const char *prefix, const char *source,
                       const char *text) {
     if (!text) return at;
@@ -135,12 +136,13 @@ bool couplet_session_hash(const CoupletSession *s, uint64_t *hash, char *error,
     return true;
 }
 
-/* ---- weights of sources: as they were when the epoch began, so that a run which goes on in its
- * middle draws the same rows ---- */
+/* ---- weights of sources ---------------------------------------------------------------------- */
 
 enum { NAME_BYTES = 300 };
 
-/* Writes a name such as "weights:train", which no state has. */
+/* Writes a name such as "weights:train", which no state has. The checkpoint keeps the weights as
+ * they were when the epoch began, so that a run that is resumed in the middle of the epoch draws
+ * the same rows. */
 static void name_weights(const CoupletProgram *p, int source, char out[NAME_BYTES]) {
     snprintf(out, NAME_BYTES, "weights:%.256s", p->sources[source].name);
 }
@@ -259,6 +261,8 @@ static bool read_seed(const Reader *r, uint64_t *out) {
     return wrong_value(r, "seed", text, "a whole number");
 }
 
+/* True if the file has a known format. *whole_state is false for the first format, which lacks the
+ * sum of the epoch's losses. */
 static bool read_format(const Reader *r, bool *whole_state) {
     const char *format = couplet_tensors_metadata(r->file, "format");
     *whole_state = format && strcmp(format, format_now) == 0;
@@ -274,6 +278,7 @@ static bool read_format(const Reader *r, bool *whole_state) {
     return false;
 }
 
+/* True if the checkpoint is of this method. *same_plan is true if it is of the same plan, too. */
 static bool same_method(const Reader *r, const CoupletProgram *program, bool *same_plan) {
     char method[24];
     char plan[24];
@@ -358,6 +363,8 @@ static bool send_states(CoupletSession *s, const CoupletTensorFile *file) {
     return d->calls->wait(d);
 }
 
+/* Replaces *out by a copy of the text under a key, or by NULL if the file has no such key. Returns
+ * false if memory is out. */
 static bool take_text(const CoupletTensorFile *file, const char *prefix, const char *source,
                       char **out) {
     char key[NAME_BYTES];

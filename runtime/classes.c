@@ -20,6 +20,8 @@ static bool out_of_memory(const CoupletTable *table, char *error, size_t error_b
 
 /* ---- the column ------------------------------------------------------------------------------ */
 
+/* Returns the field of this name, if it is one int for each sample. Sets *number. Returns NULL with
+ * a sentence. */
 static const CoupletField *find_whole(const CoupletTable *table, const char *name, int *number,
                                       char *error, size_t error_bytes) {
     const CoupletField *field = couplet_table_field(table, name, number);
@@ -78,7 +80,8 @@ static bool take_counted(const CoupletTable *table, const CoupletField *field, C
     return true;
 }
 
-/* Takes each value that occurs as a class. */
+/* Takes each value that occurs as a class, and replaces the values in out->of by the numbers of
+ * their classes. */
 static bool take_values(const CoupletTable *table, CoupletClasses *out, char *error,
                         size_t error_bytes) {
     out->values = malloc(((size_t)table->held + 1) * sizeof *out->values);
@@ -121,7 +124,7 @@ bool couplet_classes_chosen(const CoupletTable *table, const char *name, Couplet
             snprintf(error, error_bytes, "%s: its field `%s` was not read", table->name, name);
         return false;
     }
-    /* origins ascend, so no entry is read after it was written */
+    /* Origins ascend, so origin(i) is at least i, and no entry is read after it was written. */
     for (int64_t i = 0; i < table->count; i++)
         out->of[i] = out->of[couplet_table_origin(table, i)];
     return true;
@@ -153,8 +156,8 @@ bool couplet_classes_sort(const CoupletClasses *classes, int64_t rows, CoupletBy
         couplet_by_class_free(out);
         return false;
     }
-    /* `at` is the position of the next row of each class. At the end it is the beginning of the
-     * next class. */
+    /* at[c] is the position of the next row of class c. In the end it is the beginning of class c +
+     * 1, so `begins` is complete. */
     int64_t *at = out->begins + 1;
     for (int64_t i = 0; i < rows; i++)
         if (classes->of[i] + 1 < classes->count) at[classes->of[i] + 1]++;

@@ -28,12 +28,12 @@ typedef struct CommandLine {
     const char *weights;
     const char *array;
     const char *split;
-    const char **places; /* each --data; has room for every argument */
+    const char **places; /* the texts of --data, with room for every argument */
     int place_count;
     bool resume;
     bool has_seed;
-    double epochs;     /* --epochs; 0: the method says */
-    const char **sets; /* each --set; has room for every argument */
+    double epochs;     /* --epochs; 0: the method decides */
+    const char **sets; /* the texts of --set, with room for every argument */
     int set_count;
 } CommandLine;
 
@@ -63,6 +63,8 @@ static bool refuse_usage(const CommandLine *c, const char *code, const char *for
     return false;
 }
 
+/* Prints an error, with the code unless the error has a code of its own. Returns the exit
+ * status. */
 static int end_with_error(const CommandLine *c, const char *code, const char *error) {
     fflush(stdout);
     if (strncmp(error, "error", 5) == 0 || strstr(error, ": error"))
@@ -74,6 +76,7 @@ static int end_with_error(const CommandLine *c, const char *code, const char *er
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+/* Reads the whole number behind an option. Returns false after a message. */
 static bool whole(const CommandLine *c, const char *name, const char *text, int64_t low,
                   int64_t high, int64_t *out) {
     if (couplet_read_whole(text, low, high, out)) return true;
@@ -82,7 +85,7 @@ static bool whole(const CommandLine *c, const char *name, const char *text, int6
                         (long long)low, (long long)high, text);
 }
 
-/* Takes the text behind an option. */
+/* Takes the text behind an option. An empty text is refused. */
 static bool text(const CommandLine *c, const char *name, const char **out) {
     *out = optarg;
     return *optarg ||
@@ -187,7 +190,7 @@ static bool take_option(CommandLine *c, int option, const char *name) {
         return text(c, name, &c->weights);
     case SAMPLES:
         return text(c, name, &c->array);
-    /* the option's name in versions where samples were pictures */
+    /* The option's name in versions whose samples were pictures. */
     case IMAGES:
         return text(c, name, &c->array);
     case SPLIT:
@@ -217,6 +220,7 @@ static size_t name_length(const char *setting) {
     return equals && equals[1] ? (size_t)(equals - setting) : 0;
 }
 
+/* Sets the hyper of NAME=VALUE, which is --set number `number`. Returns false after a message. */
 static bool set_hyper(const CommandLine *c, const char *setting, int number, CoupletHyper *hypers,
                       int count) {
     const size_t length = name_length(setting);
@@ -291,8 +295,8 @@ static bool is_set(const CommandLine *c, const char *name) {
     return false;
 }
 
-/* Takes the run's value of a hyper, unless the command line says otherwise, or the spec has changed
- * it since. */
+/* Takes the run's value of a hyper, unless the command line sets the hyper, or the value in the
+ * text of the spec has changed since. */
 static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper *recorded,
                                 CoupletHyper *hypers, int count) {
     for (int i = 0; i < count; i++) {
@@ -305,7 +309,7 @@ static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper
     }
 }
 
-/* Takes the run's own settings, unless the command line says otherwise. */
+/* Takes the settings in the run's record, except those that the command line gives. */
 static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *program,
                         CoupletHyper *hypers) {
     CoupletRecordedHyper hyper;
@@ -328,7 +332,7 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
                            &c->train.tensorboard);
 }
 
-/* Prepares loading: on all threads, with a line that shows the progress of packing. */
+/* Prepares loading, with a line that shows the progress of packing. */
 static void begin_loading(CommandLine *c, CoupletProgress *progress) {
     c->train.loading.threads = c->train.threads;
     c->train.loading.stop = c->train.stop;
@@ -337,7 +341,8 @@ static void begin_loading(CommandLine *c, CoupletProgress *progress) {
     }
 }
 
-/* Does the work in the folder, which is held. */
+/* Does the work in the folder, which this rank or rank 0 holds. `is_there` says that the folder has
+ * a run, whose settings are taken. Returns the exit status. */
 static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers, bool is_there,
                   Work work) {
     char error[2048];
@@ -359,11 +364,12 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     if (end == COUPLET_RUN_FAILED)
         return couplet_group_speaks(c->train.group) ? end_with_error(c, OF_RUN, error) : 1;
     if (end != COUPLET_RUN_STOPPED) return 0;
-    /* another rank may have received the signal */
+    /* Another rank may have received the signal, which this rank then does not know. */
     return couplet_interrupt_status() ? couplet_interrupt_status() : 128 + SIGINT;
 }
 
-/* Takes the folder. Rank 0 alone holds it, and tells the others where it is. */
+/* Takes the folder: the one of the run that is resumed or evaluated, or a new one. Rank 0 alone
+ * holds its lock, and tells the other ranks the path. Returns false with a sentence. */
 static bool hold(CommandLine *c, const CoupletProgram *program, CoupletRunFolder *folder, Work work,
                  char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
@@ -383,6 +389,7 @@ static bool hold(CommandLine *c, const CoupletProgram *program, CoupletRunFolder
     return false;
 }
 
+/* Trains or evaluates in a run folder, as `work` says. Returns the exit status. */
 static int run(CommandLine *c, Work work) {
     const CoupletProgram *found = couplet_method_program(c->method);
     char error[COUPLET_PATH_BYTES + 512];
@@ -413,6 +420,8 @@ static int run(CommandLine *c, Work work) {
     return status;
 }
 
+/* Returns a session with the weights of --weights or, without that, with those in the binary.
+ * Returns NULL with a sentence. */
 static CoupletSession *open_weights(const CommandLine *c, const CoupletProgram *program,
                                     CoupletDevice *device, CoupletThreads *threads, char *error,
                                     size_t error_bytes) {
@@ -430,7 +439,7 @@ static CoupletSession *open_weights(const CommandLine *c, const CoupletProgram *
     return NULL;
 }
 
-/* Why the command line asks for no embedding; NULL: it does. */
+/* Returns a sentence that says why this command line cannot embed, or NULL if it can. */
 static const char *why_not_embed(const CommandLine *c) {
     if (!c->out) return "embed needs --out FILE.npy";
     if (!c->weights && !c->method->weights)
@@ -589,7 +598,8 @@ static int run_on_ranks(CommandLine *c, const Command *command, int argc, char *
     return couplet_group_leave(c->train.group, read_and_run(c, command, argc, argv));
 }
 
-/* Lines that nobody can read are an error, unless the command has told one. */
+/* Returns the exit status. Output that could not be written is an error, unless the command has
+ * ended with an error already. */
 static int finish_output(const CommandLine *c, int status) {
     errno = 0;
     if ((fflush(stdout) == 0 && !ferror(stdout)) || (status && !errno)) return status;

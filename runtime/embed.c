@@ -96,6 +96,7 @@ static bool take_element(const char *path, const CoupletNpy *array, int64_t at, 
     return true;
 }
 
+/* Converts all elements. *out is from malloc, and the caller frees it after a failure, too. */
 static bool take_elements(const char *path, const CoupletNpy *array, CoupletType type, void **out,
                           char *error, size_t error_bytes) {
     if (type != COUPLET_F32 && !array->is_integer)
@@ -124,18 +125,18 @@ static bool read_array(const char *path, const CoupletBuffer *sample, void **row
 
 /* ---- from a data source ---------------------------------------------------------------------- */
 
-/* The source that the method is evaluated on, and the place where its new samples are. */
+/* The place of new samples, and memory for what their request points to. */
 typedef struct Place {
-    /* the path of the samples; the path of the program's source */
+    /* The path of the samples, and the path of the program's source, for the setting `like`. */
     char path[COUPLET_PATH_BYTES];
     char like[COUPLET_PATH_BYTES];
     CoupletSetting *settings;
     CoupletField *claims;
 } Place;
 
-/* Reads new samples as the program's source was read. Paths in settings begin where that source
- * lay. Words become the codes of the source, which the checkpoint has; a checkpoint from before
- * version 0.3 has none, and then the source itself is read. */
+/* Changes the request so that new samples are read as the program's source was read. Paths in
+ * settings begin where that source lay. Words become the codes of the source, which the checkpoint
+ * has; a checkpoint from before version 0.3 has none, and then the source itself is read. */
 static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t error_bytes) {
     r->beside = r->path;
     if (r->codes || !couplet_reader_has_setting(r->reader, "like") ||
@@ -214,8 +215,8 @@ static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char 
     return true;
 }
 
-/* Opens the samples. They need the fields of the features only; labels are read if there are
- * any. */
+/* Opens the samples. New samples need no labels. So if they cannot be opened with the claim of
+ * their labels, they are opened with the claims of the features' fields alone. */
 static bool open_claimed(const CoupletSession *s, const CoupletRequest *request, Place *place,
                          CoupletTable *out, char *error, size_t error_bytes) {
     const char *labels = s->program->evals[0].labels;
@@ -249,7 +250,7 @@ static bool open_rows(const CoupletSession *s, const CoupletEmbedding *what, Cou
 
 /* ---- features -------------------------------------------------------------------------------- */
 
-/* Puts the code of an output that cannot be written ahead of the sentence. Always false. */
+/* Puts the code of an output that cannot be written ahead of the sentence. Always returns false. */
 static bool fail_output(char *error, size_t error_bytes) {
     static const char code[] = "error[E606]: ";
     const size_t length = strlen(error), ahead = sizeof code - 1;
@@ -272,6 +273,7 @@ static bool write_features(const char *path, const float *features, int64_t coun
     return good || fail_output(error, error_bytes);
 }
 
+/* Computes the features of the samples, and writes them to `path`. */
 static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamples *samples,
                           char *error, size_t error_bytes) {
     const char *features = s->program->features[0]->name;
@@ -320,6 +322,7 @@ static json_t *row_object(const CoupletTable *table, int64_t row, const char *la
     return object;
 }
 
+/* Writes the .jsonl that tells which sample each row of the features is. */
 static bool write_embeddings(const CoupletSession *s, const char *out, const CoupletTable *table,
                              char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];

@@ -31,6 +31,7 @@ static bool fail(const Work *w, const CoupletFault *fault) {
     return false;
 }
 
+/* Runs the action's plan, and commits if all results are finite. Returns false with a sentence. */
 static bool run_once(Work *w) {
     CoupletSession *s = w->session;
     CoupletFault fault;
@@ -49,6 +50,7 @@ static bool run_once(Work *w) {
 
 /* ---- sweeps ---------------------------------------------------------------------------------- */
 
+/* Returns the samples of a batch, or 0 if the plan reads no field of the source's samples. */
 static int64_t sweep_rows(const Work *w) {
     const CoupletPlan *plan = w->action->plan;
     const char *source = w->session->program->sources[w->action->source].name;
@@ -65,7 +67,8 @@ static int64_t sweep_rows(const Work *w) {
 static bool run_sweep(Work *w) {
     int64_t count = w->sources->data[w->action->source].count;
     int64_t rows = sweep_rows(w);
-    if (rows == 0) return run_once(w); /* the action reads no sample */
+    /* The action reads no sample, so there is nothing to sweep over. */
+    if (rows == 0) return run_once(w);
     if (count < rows) {
         snprintf(w->error, w->error_bytes,
                  "%s: error: the sweep takes %" PRId64 " samples at a time, and there are %" PRId64,
@@ -86,6 +89,7 @@ static bool run_sweep(Work *w) {
 
 /* ---- clusters -------------------------------------------------------------------------------- */
 
+/* Runs the plan, clusters its output "points", and writes centres and members into their states. */
 static bool cluster(Work *w) {
     CoupletSession *s = w->session;
     const CoupletAction *a = w->action;
@@ -169,6 +173,7 @@ int couplet_measures_count(const CoupletProgram *program) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* Does one action. Returns false with a sentence, or with an empty one if a signal ended it. */
 static bool act(Work *w) {
     const CoupletAction *a = w->action;
     w->run = couplet_run_on(w->session->device, a->plan);
@@ -231,7 +236,7 @@ bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t
 
 /* ---- measures -------------------------------------------------------------------------------- */
 
-/* Keeps the states that the actions [first, end) commit. They are a block. */
+/* Keeps the states that the actions [first, end), which are a block, change. */
 static bool keep_all(const CoupletUndo *undo, int first, int end) {
     const CoupletProgram *p = undo->session->program;
     bool good = true;
@@ -251,6 +256,7 @@ static bool fail_states(const CoupletSession *s, char *error, size_t error_bytes
     return false;
 }
 
+/* Does the actions of a block, and restores the states that they have changed. */
 static bool run_block(CoupletSession *session, CoupletSources *sources,
                       const CoupletReports *reports, int first, int end, char *error,
                       size_t error_bytes) {

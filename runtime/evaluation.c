@@ -77,9 +77,10 @@ CoupletSubject couplet_subject_of(const char *name) {
     return strcmp(name, raw_values) == 0 ? COUPLET_RAW : COUPLET_SUBJECTS;
 }
 
-/* ---- samples that are asked for and stand in the bank ---------------------------------------- */
+/* ---- queries that are in the bank ------------------------------------------------------------ */
 
-/* True if bank and query are of one source of rows: the same reader, place and settings. */
+/* True if bank and query are read from the same source: the same reader, place, settings and
+ * content. */
 static bool of_one_source(const CoupletTable *bank, const CoupletTable *query) {
     return bank->asked == query->asked && bank->hash == query->hash;
 }
@@ -106,7 +107,7 @@ static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32
 
 enum { NAME_BYTES = 160 };
 
-/* Returns what stands behind the name of an evaluation by class. */
+/* Returns the text that follows the name of an evaluation by class; "" for other evaluations. */
 static const char *by_class_text(const CoupletEval *e) {
     return e->by_class ? ", mean of classes" : "";
 }
@@ -174,6 +175,7 @@ void couplet_eval_name(const CoupletProgram *program, int number, const CoupletT
 
 /* ---- what can be asked ----------------------------------------------------------------------- */
 
+/* True if the bank has enough rows for k neighbours, and the temperature is above 0. */
 static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e,
                            const CoupletTable *data, char *error, size_t error_bytes) {
     const char *bank = program->sources[e->bank].name;
@@ -224,7 +226,7 @@ static bool codes_of_field_fit(const CoupletEval *e, const char *name,
     return false;
 }
 
-/* True if both tables have the same columns, in the same order, in field `number`. */
+/* True if the field of this name has the same columns, in the same order, in both tables. */
 static bool entries_of_field_fit(const CoupletEval *e, const char *name,
                                  const CoupletProgram *program, const CoupletTable *data,
                                  char *error, size_t error_bytes) {
@@ -514,8 +516,8 @@ static void copy_row(const CoupletFeatures *from, int64_t row, float *values, in
     labels[out->count++] = from->labels[row];
 }
 
-/* Draws a part of the rows of each class, at least one. Their numbers are in rows[0 .. result - 1],
- * and are the same for all features. Returns a negative number if memory is out. */
+/* Draws a part of the rows of each class, at least one row. rows[0 .. result - 1] are their
+ * numbers, which are the same for all features. Returns a negative number if memory is out. */
 static int64_t draw_part(const int32_t *labels, int64_t count, double fraction, int32_t *rows) {
     enum { SITE = 0x4c41424c };
     Drawn *drawn = malloc(((size_t)count + 1) * sizeof *drawn);
@@ -554,6 +556,8 @@ static bool take_part(const CoupletFeatures *from, double fraction, CoupletFeatu
 /* The decay of the probe that replaces fine-tuning for raw values. */
 static const double probe_decay = 1e-4;
 
+/* Fits the linear probe to the labels that are used. Returns false if memory is out, or if a signal
+ * ended the work. */
 static bool probe(CoupletSession *s, const Measured *m, double *value) {
     CoupletFeatures part = m->bank;
     const bool whole = m->eval->fraction >= 1;
@@ -586,7 +590,8 @@ static bool by_neighbours(CoupletSession *s, const Measured *m, double *value) {
     return *value >= 0;
 }
 
-/* Returns the number of classes that the query has, for when no number of clusters is given. */
+/* Returns the number of classes that occur among the rows. It is the number of clusters if the spec
+ * gives none. */
 static int64_t classes_that_occur(const CoupletFeatures *rows, int64_t classes) {
     int64_t count = 0;
     for (int64_t c = 0; c < classes; c++)
@@ -680,6 +685,8 @@ static bool of_same_fields(const CoupletPlan *a, const CoupletPlan *b) {
     return !couplet_features_field(a, i, NULL) && !couplet_features_field(b, i, NULL);
 }
 
+/* True if the features that were made last are those of this evaluation. Raw values are equal if
+ * they come from the same fields. */
 static bool shares(const CoupletProgram *program, const Made *made, const CoupletEval *e,
                    bool raw) {
     const CoupletEval *m = made->eval;
@@ -688,6 +695,7 @@ static bool shares(const CoupletProgram *program, const Made *made, const Couple
            (raw && of_same_fields(features_plan(program, m), features_plan(program, e)));
 }
 
+/* Makes the features of bank and query, unless `made` has them already. */
 static bool make_features(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
                           bool raw, Made *made, char *error, size_t error_bytes) {
     if (shares(s->program, made, e, raw)) return true;
@@ -701,7 +709,8 @@ static bool make_features(CoupletSession *s, const CoupletEval *e, const Couplet
     return made->query != NULL;
 }
 
-/* Computes the mean over the classes, in place of the percentage of all queries. */
+/* Computes the mean over the classes of the percentages of their queries, in place of the
+ * percentage of all queries. */
 static bool evaluate_by_class(CoupletSession *s, const CoupletTable *data, Measured *m,
                               CoupletResult *result, char *error, size_t error_bytes) {
     m->guess = malloc(((size_t)m->query.count + 1) * sizeof *m->guess);
@@ -731,7 +740,8 @@ static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTa
     return good;
 }
 
-/* Returns the labels of the queries as numbers of the bank's classes. */
+/* Returns the label of each query, as the value that its class has in the bank; -1: the bank has no
+ * such class. The caller frees the list, which is NULL if memory is out. */
 static int32_t *wanted_labels(const Labels *labels, int64_t queries) {
     int32_t *wanted = malloc(((size_t)queries + 1) * sizeof *wanted);
     for (int64_t i = 0; wanted && i < queries; i++) {
@@ -794,7 +804,7 @@ void couplet_results_free(CoupletResult *results, int count) {
     free(results);
 }
 
-/* ---- what is said of each query -------------------------------------------------------------- */
+/* ---- the prediction for each query ----------------------------------------------------------- */
 
 static bool name_classes(const CoupletField *field, const CoupletClasses *classes,
                          CoupletTold *out) {

@@ -76,6 +76,7 @@ static bool write_record(CoupletEvents *e, const CoupletMessage *event, char *er
     return good;
 }
 
+/* Returns an event at this step and at the present time. The caller frees it. */
 static CoupletMessage event_of(int64_t step) {
     CoupletMessage event = {0};
     struct timespec t;
@@ -155,6 +156,7 @@ typedef struct Replay {
     size_t error_bytes;
 } Replay;
 
+/* Writes a row of the log into the event file, if the row is of step 0. */
 static bool take(void *context, const CoupletMetric *metrics, int count) {
     const Replay *r = context;
     const CoupletMetric *step = couplet_metrics_find(metrics, count, "step");
@@ -164,6 +166,8 @@ static bool take(void *context, const CoupletMetric *metrics, int count) {
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+/* Writes the two events that begin a file: the version of the format, and the start of a run behind
+ * `step`, which tells readers to drop later steps of earlier files. */
 static bool put_start(CoupletEvents *e, int64_t step, char *error, size_t error_bytes) {
     static const char version[] = "brain.Event:2";
     CoupletMessage event = event_of(0);

@@ -18,8 +18,8 @@ int64_t couplet_buffer_bytes(const CoupletBuffer *b) {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* The bytes for values to be committed that lie outside the arena, such as a state that is copied
- * into another. They are set aside before states are written. */
+/* Returns the bytes for those values to be committed that are states themselves, such as a state
+ * that is copied into another. They are copied before any state is written. */
 static int64_t staging_bytes(const CoupletPlan *plan) {
     int64_t bytes = 0;
     for (int i = 0; i < plan->commit_count; i++) {
@@ -44,8 +44,8 @@ int64_t couplet_run_bytes(const CoupletPlan *plan) {
            couplet_device_round(tables_bytes(plan));
 }
 
-/* Unpacks a table to `at`. Its final memory, on the device or at `at`, becomes the buffer's
- * place. */
+/* Unpacks a table to `at`. On the host, `at` becomes the memory of its buffer. Another device gets
+ * a copy. */
 static bool unpack_table(CoupletRun *run, int number, char *at) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
@@ -57,7 +57,7 @@ static bool unpack_table(CoupletRun *run, int number, char *at) {
     return d->is_host || d->calls->write(d, run->places[number], 0, at, couplet_buffer_bytes(b));
 }
 
-/* Unpacks all tables. If the device is not the host, they are copied to it. */
+/* Unpacks all tables, into memory that the run keeps if the device is the host. */
 static bool unpack_all(CoupletRun *run) {
     CoupletDevice *d = run->device;
     int64_t bytes = tables_bytes(run->plan);
@@ -95,6 +95,8 @@ static void *part_of_arena(CoupletRun *run, const CoupletBuffer *b) {
     return run->device->calls->part(run->device, run->arena, offset, couplet_buffer_bytes(b));
 }
 
+/* Gives a buffer its memory: a part of the arena, the constant of the program or, on another
+ * device, an allocation of its own. A state has none here. Returns false if there is no room. */
 static bool place_buffer(CoupletRun *run, int number) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
@@ -162,7 +164,7 @@ static void release_places(CoupletRun *run) {
         if (run->feeds[i].numbers) {
             d->calls->release(d, run->feeds[i].numbers);
         }
-        /* the memory is the caller's */
+        /* The memory is the caller's, and is not released here. */
         if (run->feeds[i].kind == FEED_RESIDENT) {
             run->places[run->plan->inputs[i].buffer] = NULL;
         }
@@ -245,6 +247,7 @@ bool couplet_run_fail(CoupletRun *run, CoupletFault *fault) {
     return false;
 }
 
+/* Hands the arrays of a step to the watch. Returns false if one cannot be brought to the host. */
 static bool show_step(CoupletRun *run, int number) {
     void *arrays[COUPLET_MAX_KERNEL_BUFFERS];
     const CoupletStep *step = &run->plan->steps[number];
@@ -280,6 +283,7 @@ static void share_time(CoupletRun *run, int first, int count, double millisecond
             count == 1 || bytes <= 0 ? milliseconds / count : milliseconds * steps[i].bytes / bytes;
 }
 
+/* Runs one launch. Notes its time for a profile, and shows the step to the watch. */
 static bool run_launch(CoupletRun *run, int first, int count) {
     double start = run->milliseconds ? 1e3 * couplet_seconds() : 0;
     if (!couplet_run_launch_steps(run, first, count)) return false;
@@ -374,6 +378,8 @@ static bool is_lasting(CoupletFaultKind kind) {
     return kind == COUPLET_FAULT_MEMORY || kind == COUPLET_FAULT_DEVICE;
 }
 
+/* Ends the group with the device's fault, unless the group has failed before. The sentence of the
+ * group then is the device's fault. Returns false. */
 static bool fail_group(CoupletRun *run) {
     CoupletDevice *d = run->device;
     if (!*d->group->fault) {
@@ -425,13 +431,15 @@ bool couplet_run_whole(CoupletRun *run) {
     if (run->part && !place_again(run, true)) return false;
     if (run->whole_inputs && !run->whole_inputs(run->whole_context))
         return couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a batch");
-    if (!couplet_run_send_inputs(run)) return false; /* a device has written over them */
+    /* On another device, results may have been written over the inputs. */
+    if (!couplet_run_send_inputs(run)) return false;
     for (int i = 0; i < run->plan->step_count; i++)
         if (!couplet_run_launch_steps(run, i, 1)) return false;
     return d->calls->wait(d);
 }
 
-/* Returns the fault that a rank has met as a number, which is larger for earlier steps; 0: none. */
+/* Returns the fault that a rank has met as a number, which is larger for earlier steps. 0: the rank
+ * has met no fault. */
 static int status_of(const CoupletDeviceFault *fault) {
     return fault->kind == COUPLET_NO_FAULT ? 0 : INT_MAX - 1 - fault->step;
 }
@@ -454,7 +462,7 @@ static bool find_fault(CoupletRun *run, const CoupletAgreed *met, CoupletFault *
 static bool run_as_rank(CoupletRun *run, CoupletFault *fault) {
     CoupletDevice *d = run->device;
     CoupletAgreed met;
-    /* after a fault the memory is for all shards */
+    /* After a fault, find_fault has left memory for all shards. */
     if (d->is_host && !run->part && !place_again(run, false)) return couplet_run_fail(run, fault);
     couplet_exchanges_begin(run->exchanges, run->places);
     set_part(d, run->plan, true);

@@ -9,14 +9,15 @@
 
 enum {
     MOST_HOPS = 8, /* the most steps back from an infinite value to its origin */
-    /* The steps, from the first bad one on, of which one explains a fault. The parts of a sum have
-     * no formula. */
+    /* The most steps, from the first bad one on, in which an explanation is looked for. The first
+     * may have none, because the parts of a sum have no formula. */
     MOST_TRIES = 3
 };
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
 
-/* The arrays of a run on the host. Each is fetched once, until something is computed. */
+/* The arrays of a run on the host. Each is fetched once. arrays_forget must be called after steps
+ * have run. */
 typedef struct Arrays {
     CoupletRun *run;
     const void **at; /* by buffer */
@@ -51,8 +52,8 @@ static double read_element(void *context, int number, int64_t element) {
 
 /* ---- steps again ----------------------------------------------------------------------------- */
 
-/* Makes the arrays as they were ahead of a step. Arrays that no later step reads were written over,
- * so all steps before are run again. */
+/* Makes the arrays as they were ahead of a step. Some of them have been written over after their
+ * last reader, so all steps before are run again. */
 static bool run_up_to(CoupletRun *run, int step) {
     couplet_device_clear(run->device);
     if (!couplet_run_send_inputs(run)) return false;
@@ -76,7 +77,8 @@ bool couplet_run_explain_fault(CoupletRun *run, int step) {
     if (!arrays_begin(&a, run)) return false;
     const CoupletArrays arrays = {read_element, &a, false};
     const int results = couplet_formula_count(run->plan, step);
-    /* The first result may be written over its operand, and other results may be made of it. */
+    /* The first result is looked at ahead of the step, because it may be written over its operand.
+     * The other results may read the first, so they are looked at behind the step. */
     bool found = results > 0 && run_up_to(run, step) &&
                  couplet_formula_fault(run->plan, step, 0, 1, &arrays, &run->finding);
     if (!found && results > 1 && run_one(run, step)) {
@@ -100,7 +102,8 @@ static bool is_at_fault(double value, bool infinite) {
     return infinite ? isinf(value) : isnan(value);
 }
 
-/* Returns the first element of a buffer that is no number, or infinite, or -1. */
+/* Returns the first element of a buffer that is NaN or, with `infinite`, infinite. -1: there is
+ * none. */
 static int64_t first_bad(Trace *t, int buffer, bool infinite) {
     const CoupletBuffer *b = &t->run->plan->buffers[buffer];
     if (b->type != COUPLET_F32 || b->place == COUPLET_NOWHERE) return -1;
@@ -110,8 +113,8 @@ static int64_t first_bad(Trace *t, int buffer, bool infinite) {
     return -1;
 }
 
-/* True if two buffers share memory. A result that is written over an operand has the number of both
- * (compiler/plan/plan.c). */
+/* True if two buffers share memory: they are one buffer, or begin at one place of the arena, as a
+ * result does that is written over its operand. */
 static bool same_memory(const CoupletPlan *plan, int a, int b) {
     const CoupletBuffer *x = &plan->buffers[a];
     const CoupletBuffer *y = &plan->buffers[b];
@@ -129,8 +132,9 @@ static int maker_of(const CoupletPlan *plan, int buffer, int before) {
     return -1;
 }
 
-/* Returns the first step after `after` that leads to `step` through bad results alone. A NaN that a
- * condition keeps away from its reader does not count. */
+/* Returns the first step after `after` from which bad results lead to `step`: every step on the way
+ * reads a bad result of the step before. So a NaN that a condition keeps away from its reader does
+ * not count. */
 static int next_that_leads_to(const Trace *t, int step, CoupletHealth bad, int after) {
     const CoupletPlan *plan = t->run->plan;
     bool *reached = calloc((size_t)plan->step_count + 1, sizeof *reached);
@@ -151,7 +155,7 @@ static int next_that_leads_to(const Trace *t, int step, CoupletHealth bad, int a
     return first;
 }
 
-/* Runs all steps again, and looks at the results of each. */
+/* Runs all steps again, and notes the worst value among the results of each. */
 static bool look_at_all(Trace *t) {
     CoupletRun *run = t->run;
     couplet_device_clear(run->device);
@@ -177,8 +181,8 @@ static bool origin(Trace *t, int step, int buffer, int64_t element, CoupletFindi
     return couplet_formula_origin(run->plan, step, buffer, element, &arrays, out);
 }
 
-/* Finds the reason for which the first bad result of a step with a formula is so. Partial sums have
- * no formula. */
+/* Finds the reason for which a step has a bad result. The first bad result with a formula is
+ * explained, because partial sums have no formula. */
 static bool origin_of_step(Trace *t, int step, bool infinite, CoupletFinding *out) {
     const CoupletStep *s = &t->run->plan->steps[step];
     int64_t element[COUPLET_MAX_KERNEL_BUFFERS];
@@ -192,7 +196,8 @@ static bool origin_of_step(Trace *t, int step, bool infinite, CoupletFinding *ou
     return false;
 }
 
-/* Follows an infinite value that was read to its origin. */
+/* If the finding is that a bad value was read, replaces it by the finding where this value arose,
+ * and so on, for at most MOST_HOPS steps back. */
 static void follow(Trace *t, int before, CoupletFinding *found) {
     CoupletFinding next;
     for (int hop = 0; hop < MOST_HOPS && found->buffer >= 0; hop++) {
@@ -209,6 +214,8 @@ typedef struct End {
     char name[160];   /* the name of the element, such as "grad_z[3, 7]" */
 } End;
 
+/* Makes a fault of `what`, the finding, and the result in which the value ends. `found` and `end`
+ * may be NULL. */
 static void tell_finding(CoupletRun *run, const char *what, const CoupletFinding *found,
                          const End *end, const char *source, CoupletFault *fault) {
     snprintf(run->sentence, sizeof run->sentence, "%s%s%s%s%s", what, found ? ": " : "",
@@ -225,7 +232,7 @@ static void tell_finding(CoupletRun *run, const char *what, const CoupletFinding
             fault->input = i, fault->element = found->element;
 }
 
-/* Finds the first bad one among the outputs and commits. */
+/* Finds the first output or commit that has a NaN or, with `infinite`, an infinite value. */
 static bool find_end(Trace *t, bool infinite, End *end) {
     const CoupletPlan *plan = t->run->plan;
     for (int i = 0; i < plan->output_count + plan->commit_count; i++) {
@@ -243,8 +250,7 @@ static bool find_end(Trace *t, bool infinite, End *end) {
     return false;
 }
 
-/* Adds the NaN that an infinite value made. The finding is the infinite value, and its sentence
- * says that the NaN follows from it. */
+/* Adds to the sentence about an infinite value that a NaN at `place` follows from it. */
 static void add_consequence(CoupletFinding *found, const char *place) {
     const bool elsewhere = strcmp(place, found->place) != 0;
     char whole[sizeof found->sentence];
@@ -253,6 +259,8 @@ static void add_consequence(CoupletFinding *found, const char *place) {
     memcpy(found->sentence, whole, sizeof whole);
 }
 
+/* Explains the first value that is not finite. Returns false if no result has such a value, or if
+ * the steps cannot be run again. */
 static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     CoupletRun *run = t->run;
     CoupletFinding *found = &run->finding;

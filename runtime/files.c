@@ -95,7 +95,7 @@ static int open_partial(const char *partial) {
         if (file < 0) return -1;
         const bool is_taken = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
         const bool is_ours = !is_taken && couplet_file_has_name(file, partial);
-        /* a device cannot be truncated */
+        /* A device such as /dev/null cannot be truncated (EINVAL). */
         if (is_ours && (ftruncate(file, 0) == 0 || errno == EINVAL)) return file;
         const int reason = errno;
         close(file);
@@ -118,8 +118,8 @@ FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes) {
     return file;
 }
 
-/* The partial name is removed, or replaced by the final name, while the lock is held. Later a file
- * of that name is another process's. */
+/* The partial file is removed, or gets its final name, while the lock is held. Once the lock is
+ * released, a file of that name is another process's. */
 void couplet_file_drop(const char *path, FILE *file) {
     char partial[COUPLET_PATH_BYTES];
     if (partial_name(path, partial)) unlink(partial);
@@ -157,6 +157,7 @@ bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error
     return fail(path, "cannot be written", error, error_bytes);
 }
 
+/* Copies a file by way of a partial file. With `keeps_mode`, the copy has the same permissions. */
 static bool copy_file(const char *path, const char *to, bool keeps_mode, char *error,
                       size_t error_bytes) {
     char bytes[1 << 16];

@@ -38,6 +38,7 @@ static bool fail_on_device(const Tuning *t) {
 
 /* ---- the steps ------------------------------------------------------------------------------- */
 
+/* Allocates an array for a batch of each field, and binds it to the plan's input. */
 static bool bind_fields(Tuning *t) {
     const CoupletPlan *plan = t->e->tune;
     const CoupletBuffer *b;
@@ -138,6 +139,7 @@ static bool train_epochs(Tuning *t) {
 
 /* ---- the queries ----------------------------------------------------------------------------- */
 
+/* Returns a copy of a state from malloc, or NULL if the device fails or memory is out. */
 static float *read_state(const Tuning *t, int slot) {
     CoupletDevice *d = t->s->device;
     const int64_t bytes = (int64_t)couplet_state_bytes(&t->s->program->states[slot]);
@@ -147,6 +149,7 @@ static float *read_state(const Tuning *t, int slot) {
     return NULL;
 }
 
+/* Returns the class with the highest log-odds for a row of features. */
 static int32_t told(const float *row, const float *weights, const float *bias, int64_t classes,
                     int64_t width) {
     int32_t best = 0;
@@ -162,6 +165,7 @@ static int32_t told(const float *row, const float *weights, const float *bias, i
     return best;
 }
 
+/* Computes the percentage of queries whose class the classifier predicts from their features. */
 static bool tell_accuracy(const Tuning *t, const float *features, double *percent) {
     const CoupletStateInfo *info = &t->s->program->states[t->e->weights];
     const int64_t count = t->from->query->count;
@@ -179,6 +183,7 @@ static bool tell_accuracy(const Tuning *t, const float *features, double *percen
     return good || fail_on_device(t);
 }
 
+/* Computes the features of the queries with the tuned network, and the percentage. */
 static bool tell_queries(const Tuning *t, double *percent) {
     const CoupletPlan *plan = couplet_program_features(t->s->program, t->e->features);
     const CoupletTable *query = t->from->query;

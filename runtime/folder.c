@@ -32,7 +32,7 @@ typedef enum { CLAIMED, TAKEN /* TAKEN: another folder may be free */, FAILED } 
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
-/* Writes who holds the lock. */
+/* Writes a sentence that names the process which holds the lock. */
 static void name_holder(const char *folder, int file, char *error, size_t error_bytes) {
     char text[160] = "";
     char since[32] = "";
@@ -46,6 +46,7 @@ static void name_holder(const char *folder, int file, char *error, size_t error_
         snprintf(error, error_bytes, "%s: another run is at work in this folder", folder);
 }
 
+/* Writes this process and the time into the lock file, for name_holder. */
 static bool sign_lock(int file) {
     char text[160];
     char since[32];
@@ -57,6 +58,8 @@ static bool sign_lock(int file) {
     return ftruncate(file, 0) == 0 && pwrite(file, text, (size_t)length, 0) == length;
 }
 
+/* Takes the lock of the folder. Returns TAKEN if another process holds it. Tries again if the file
+ * was removed between opening and locking it. */
 static Claim take_lock(CoupletRunFolder *f, char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     if (!couplet_path_join(f->path, lock_name, path, error, error_bytes)) return FAILED;
@@ -165,8 +168,8 @@ static bool has_numbered(const char *path, char *out) {
     return found;
 }
 
-/* Returns the first name of a run that something else has in the folder, or NULL. `numbered` is
- * room for a name. */
+/* Returns the first of a run's file names that the folder has, or NULL. `numbered` is room for a
+ * name. */
 static const char *taken_name(const char *folder, char *numbered) {
     const char *const names[] = {couplet_record_name,
                                  "spec.cpl",
@@ -184,6 +187,8 @@ static const char *taken_name(const char *folder, char *numbered) {
     return is_foreign_lock(folder) ? lock_name : NULL;
 }
 
+/* True if the folder has no file of a run's name, so that a new run replaces nothing. Returns false
+ * with a sentence. */
 static bool is_free(const char *folder, char *error, size_t error_bytes) {
     char numbered[256];
     const char *taken = taken_name(folder, numbered);
@@ -202,6 +207,7 @@ static bool is_free(const char *folder, char *error, size_t error_bytes) {
 
 /* ---- folders --------------------------------------------------------------------------------- */
 
+/* Begins with a path, if it is not empty and leaves room for the names of files. */
 static bool set_path(CoupletRunFolder *f, const char *path, char *error, size_t error_bytes) {
     char probe[COUPLET_PATH_BYTES];
     *f = (CoupletRunFolder){.lock = -1};
@@ -215,6 +221,7 @@ static bool set_path(CoupletRunFolder *f, const char *path, char *error, size_t 
     return true;
 }
 
+/* Makes the folder, and takes it for a new run. Returns TAKEN if another run has it. */
 static Claim claim(CoupletRunFolder *f, const char *path, char *error, size_t error_bytes) {
     if (!set_path(f, path, error, error_bytes) ||
         !couplet_folder_make(path, &f->made, error, error_bytes))
