@@ -2,7 +2,7 @@
  * that 32 bits do not hold. */
 #include "runtime/formula_parts.h"
 
-/* The conditions under which an expression is evaluated, the innermost first. */
+/* A condition under which an expression is evaluated. `outer` is the next condition outwards. */
 typedef struct Condition {
     int expr; /* the number of the expression; -1: none */
     bool truth;
@@ -16,6 +16,7 @@ typedef struct Search {
     bool found;
 } Search;
 
+/* True if the condition and all conditions around it hold at the point. */
 static bool all_hold(Point *p, const Condition *c) {
     bool good = true;
     const Condition *list[DEEPEST_CONDITIONS];
@@ -24,11 +25,13 @@ static bool all_hold(Point *p, const Condition *c) {
         if (c->expr >= 0) list[count++] = c;
     for (int i = count - 1; i >= 0 && good; i--)
         good = (couplet_formula_eval(p, list[i]->expr) != 0) ==
-               /* Outer conditions come first, since they keep the reads of inner ones inside. */
+               /* Outer conditions are evaluated first, because they keep the reads of inner
+                * conditions inside their arrays. */
                list[i]->truth;
     return good;
 }
 
+/* Returns the indices that the conditions read, a bit for each. */
 static uint32_t indices_of(const Formula *f, const Condition *c) {
     uint32_t indices = 0;
     for (; c; c = c->outer)
@@ -36,7 +39,8 @@ static uint32_t indices_of(const Formula *f, const Condition *c) {
     return indices;
 }
 
-/* Advances to the next point over some of the indices. The others are 0. */
+/* Advances the indices of `which`, a bit for each, to their next values. The other indices stay 0.
+ * Returns false after the last values. */
 static bool advance_some(int64_t *index, const Formula *f, uint32_t which) {
     for (int i = f->rank + f->red_rank - 1; i >= 0; i--) {
         if (!(which >> i & 1)) continue;
@@ -90,7 +94,8 @@ static void report_index(Search *s, int number, int axis, double index) {
     s->found = true;
 }
 
-/* Checks a read: whether it leaves its array at some point where its conditions hold. */
+/* Reports the first point at which a read leaves its array and its conditions hold, if there is
+ * one. */
 static void check_load(Search *s, int number, const Condition *c) {
     Point *p = &s->point;
     Formula *f = p->formula;
@@ -224,6 +229,7 @@ static void check_whole(Search *s, int number, const Condition *c) {
     }
 }
 
+/* Reports the first element whose reduction has no term, if that is a fault. */
 static void check_empty(Search *s) {
     Point *p = &s->point;
     Formula *f = p->formula;
@@ -263,7 +269,7 @@ static void check_empty(Search *s) {
     } while (advance_some(p->index, f, own) && p->work->left > 0);
 }
 
-/* Checks whether an element fits the int as which it is stored. */
+/* Reports the first element that does not fit the int as which it is stored. */
 static void check_stored(Search *s) {
     Point *p = &s->point;
     Formula *f = p->formula;
@@ -333,6 +339,7 @@ static int64_t candidates_in(Work *w, int buffer, int64_t row, int64_t length) {
     return there;
 }
 
+/* Reports the first row in which a top-k has fewer candidates than it asks for. */
 static void check_topk(Search *s, int axes, int buffer, int64_t length, int64_t asked) {
     Work *w = s->point.work;
     const int64_t rows = point_count(s->point.formula->extent, axes);
@@ -373,6 +380,7 @@ static void report_call(Search *s, int axes, CoupletFaultKind kind, double *cons
     s->found = true;
 }
 
+/* Runs a library call again, row by row, and reports the first row that meets a fault. */
 static void check_call(Search *s) {
     const Formula *f = s->point.formula;
     Work *w = s->point.work;

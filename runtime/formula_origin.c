@@ -2,8 +2,8 @@
  * operands are all finite, or an element that was read. */
 #include "runtime/formula_parts.h"
 
-/* True for a choice that the compiler has made (compiler/lower/vanish.c): NaN in place of a number
- * that is too small. */
+/* True if the expression is a choice that the compiler has made (compiler/lower/vanish.c), and NaN
+ * was chosen in place of a number that is too small. */
 static bool has_vanished(Point *p, const Expr *e) {
     if (e->op != COUPLET_OP_SELECT || p->formula->exprs[e->args[1]].op != COUPLET_OP_REAL)
         return false;
@@ -47,6 +47,7 @@ static const char *advice_of_operation(Point *p, const Expr *e, bool is_slope) {
     }
 }
 
+/* Makes the finding that an element is not finite which a read has taken from its array. */
 static void blame_load(Point *p, int number, CoupletFinding *out) {
     const Expr *e = &p->formula->exprs[number];
     const double value = couplet_formula_eval(p, number);
@@ -64,8 +65,8 @@ static void blame_load(Point *p, int number, CoupletFinding *out) {
     couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, out);
 }
 
-/* Goes down to the first part that is not finite although its own parts are. Parts that are NaN
- * come before parts that are infinite. */
+/* Makes the finding about the first part of an expression that is not finite although its own parts
+ * are. Parts that are NaN come before parts that are infinite. */
 static void blame(Point *p, int number, CoupletFinding *out) {
     const Expr *e = &p->formula->exprs[number];
     for (;;) {
@@ -106,8 +107,8 @@ static void blame(Point *p, int number, CoupletFinding *out) {
     couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, out);
 }
 
-/* Finds the term of a reduction that is not finite; or reports the whole, if finite terms have a
- * sum that is not. */
+/* Makes the finding about the first term of a reduction that is not finite, or about the whole
+ * reduction, if finite terms have a sum that is not. */
 static void blame_reduction(Point *p, CoupletFinding *out) {
     Formula *f = p->formula;
     int64_t worst[MOST_INDICES];
@@ -162,7 +163,7 @@ bool couplet_formula_origin(const CoupletPlan *plan, int step, int buffer, int64
         f->turn++;
         if (f->reducer == COUPLET_REDUCE_NONE) {
             if (isfinite(couplet_formula_element_of(&p)))
-                break; /* the arrays have been written over since */
+                break; /* The element is finite now, so the arrays have been written over since. */
             blame(&p, f->value, out);
         } else {
             blame_reduction(&p, out);

@@ -44,7 +44,7 @@ typedef struct Expr {
     int args[MOST_ARGS];
     double number;    /* the value of a constant, or the number of an index */
     uint32_t indices; /* the indices that the expression reads, a bit for each */
-    /* for LOAD */
+    /* The members from here to may_leave are for LOAD. */
     bool is_pairs;
     bool is_byte;
     bool has_else;
@@ -66,14 +66,17 @@ typedef struct Formula {
     int index_name[MOST_INDICES];
     CoupletFormulaReducer reducer;
     bool empty_is_fault;
-    int expr_count, guard, active, value; /* the numbers of expressions; -1: none */
+    /* The numbers of expressions; -1: none. expr_count is how many there are. */
+    int expr_count, guard, active, value;
     Expr *exprs;
-    double *known; /* the values of expressions at the present point */
+    /* By expression: its value at the present point, which is valid if known_at is `turn`. Each
+     * point is a turn of its own. */
+    double *known;
     uint64_t *known_at;
     uint64_t turn;
-    int candidates_buffer; /* for TOPK */
+    int candidates_buffer; /* TOPK: the buffer of the candidates */
     int64_t candidates;
-    CoupletCallKind call; /* for CALL */
+    CoupletCallKind call; /* CALL: the library call */
     int64_t rows;
     CoupletCallSize size;
     int operands[COUPLET_CALL_OPERANDS];
@@ -141,13 +144,15 @@ void couplet_formula_add_string(Text *t, const Work *w, int number);
 /* Writes the indices of `which`, a bit for each, with their values at the point, as in " for i = 3,
  * j = 4". Writes nothing if there are none. */
 void couplet_formula_add_point(Text *t, const Point *p, uint32_t which);
+/* Returns the indices of the result, a bit for each. */
 uint32_t couplet_formula_all_indices(const Formula *f);
 /* Writes an expression in the language's syntax, with values for its reads. It is put in
- * parentheses if an operator that binds as `binds` stands around it. */
+ * parentheses if it binds looser than `binds`, the precedence of the operator around it. */
 void couplet_formula_add_expr(Text *t, Point *p, int number, int binds);
 void couplet_formula_add_load(Text *t, Point *p, int number);
 void couplet_formula_add_operation(Text *t, Point *p, int number);
-/* Sets the place of an expression, with the calls that led there. */
+/* Sets the place of a finding to the user's line that led to place `number`. If that place is in
+ * the library, it becomes out->inner. */
 void couplet_formula_set_place(const Work *w, int number, CoupletFinding *out);
 /* Begins the sentence of a finding of this kind. */
 Text couplet_formula_begin_finding(CoupletFinding *out, CoupletFaultKind kind);

@@ -2,7 +2,7 @@
  * there are bytes for it. */
 #include "runtime/formula_parts.h"
 
-/* The operations that may be done, which take a few seconds. */
+/* The most operations that one explanation may do, which take a few seconds. */
 static const int64_t PATIENCE = 200000000;
 
 static uint64_t read_varint(Work *w) {
@@ -30,7 +30,7 @@ static double take_real(Work *w) {
     return value;
 }
 
-/* Takes a number below `limit`. */
+/* Takes a number below `limit`. Any other number means that the bytes are damaged. */
 static int64_t take_below(Work *w, int64_t limit) {
     const uint64_t value = read_varint(w);
     if (value < (uint64_t)limit) return (int64_t)value;
@@ -38,7 +38,7 @@ static int64_t take_below(Work *w, int64_t limit) {
     return 0;
 }
 
-/* Takes a number that may be missing, which gives -1. */
+/* Takes a number below `limit` that may be missing. Returns -1 if it is. */
 static int take_optional(Work *w, int64_t limit) {
     return (int)take_below(w, limit + 1) - 1;
 }
@@ -67,7 +67,8 @@ static void read_places(Work *w) {
         p->path = take_below(w, w->string_count);
         p->line = (int64_t)read_varint(w);
         p->column = (int64_t)read_varint(w);
-        p->call = take_optional(w, i); /* an earlier place, so that walks end */
+        /* The place of a call is an earlier place, so that a walk from call to call ends. */
+        p->call = take_optional(w, i);
         p->is_slope = read_varint(w) != 0;
     }
 }

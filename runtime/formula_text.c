@@ -174,7 +174,8 @@ static void write_place(const Work *w, const Place *place, char *text, size_t by
              (long long)place->column);
 }
 
-/* Takes the first place outside of the library, which is the user's. */
+/* Follows the calls that led to the place as far as the first line outside of the library, which is
+ * the user's. */
 void couplet_formula_set_place(const Work *w, int number, CoupletFinding *out) {
     out->place[0] = out->inner[0] = 0;
     if (number < 0) return;

@@ -174,7 +174,8 @@ double couplet_formula_eval(Point *p, int number) {
     const uint64_t turn = f->turn;
     double value = eval_new(p, e);
     if (e->is_real) value = rounded(p->work, value);
-    /* an array of pairs never reads itself, but each evaluation has a turn of its own */
+    /* The value is kept if the turn is still the same. It always is, as long as no array of pairs
+     * reads itself. */
     if (f->turn == turn) {
         f->known[number] = value;
         f->known_at[number] = turn;
@@ -196,9 +197,10 @@ bool couplet_formula_holds(Point *p, int condition) {
     return condition < 0 || couplet_formula_eval(p, condition) != 0;
 }
 
-/* A reduction so far. */
+/* The state of a reduction. */
 typedef struct Sum {
     double value;
+    /* The largest term so far, for log-sum-exp. */
     double shift;
     int64_t power; /* for a product, which is value * 2^power */
     int64_t terms;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Returns the name by which an output is given, or NULL. */
+/* Returns the name by which an output is given, or NULL if it is not given. */
 static const char *given_name(const CoupletNamed *output) {
     const size_t length = strlen(COUPLET_GIVEN);
     return strncmp(output->name, COUPLET_GIVEN, length) == 0 ? output->name + length : NULL;

@@ -52,7 +52,8 @@ void couplet_group_note(CoupletGroup *g, CoupletBeatKind kind, int culprit, cons
     pthread_cond_signal(&in->wake);
 }
 
-/* True if the group has failed. The caller then has the sentence. */
+/* True if the group has failed. g->fault, which belongs to the caller's thread, then has the
+ * sentence. */
 static bool has_failed(CoupletGroup *g) {
     if (!atomic_load(&g->inside->failed)) return false;
     if (!*g->fault) memcpy(g->fault, g->inside->first.sentence, sizeof g->fault);
@@ -193,6 +194,8 @@ bool couplet_group_look(CoupletGroup *g, CoupletTransfer *t) {
     return is_done;
 }
 
+/* Waits until a transfer is done: first yields the core between two looks, and then naps, longer
+ * each time. Returns false if the group has failed. */
 static bool wait_one(CoupletGroup *g, CoupletTransfer *t) {
     long nap = FIRST_NAP;
     for (int looks = 0; !is_over(t); looks++) {
@@ -259,8 +262,8 @@ static void name_self(CoupletGroup *g, CoupletRankName *name) {
     name->machine = machine_number(name->host);
 }
 
-/* Tells the ranks about each other. A rank that does not come is waited for until the patience
- * ends; the watching thread runs already. */
+/* Tells the ranks about each other. The watching thread runs already, so a rank that does not come
+ * is lost when the patience ends. */
 static bool meet(CoupletGroup *g, char *error, size_t error_bytes) {
     CoupletGroupInside *in = g->inside;
     int64_t *first = malloc(((size_t)g->ranks + 1) * sizeof *first);

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-/* so many for 4096 ranks */
+/* The most neighbours of a rank: 2^12 is COUPLET_MOST_RANKS. */
 enum { COUPLET_MOST_NEIGHBOURS = 12 };
 
 /* The facts that ranks tell each other about themselves at the start. */
@@ -22,7 +22,8 @@ typedef struct CoupletRankName {
     int64_t process;
 } CoupletRankName;
 
-/* The last two end the group: a rank said so itself, or others found that it is gone. */
+/* The kinds of beats. FAILED and LOST end the group: a rank said itself that it failed, or others
+ * found that it is gone. */
 typedef enum {
     COUPLET_BEAT_LIVES,
     COUPLET_BEAT_LEAVES,
@@ -45,6 +46,8 @@ typedef struct CoupletNeighbour {
     CoupletTransfer sending;
     CoupletTransfer receiving;
     double sent, heard; /* the times of the last beats */
+    /* `has_left`: rank `from` leaves or has failed, and sends no more beats. The other two say what
+     * rank `to` was told. */
     bool has_left;
     bool knows_failure;
     bool told_leave;
@@ -58,6 +61,8 @@ struct CoupletGroupInside {
     pthread_mutex_t lock; /* guards the transport and the members below */
     pthread_cond_t wake;  /* wakes the watching thread */
     pthread_t watcher;
+    /* `watches`: the thread runs. `ending`: this rank leaves the group. `parted`: its neighbours
+     * know that, and have left too. */
     bool watches;
     bool ending;
     bool parted;
@@ -69,6 +74,7 @@ struct CoupletGroupInside {
     CoupletBeat first;  /* the first failure */
 };
 
+/* Returns the seconds of a clock that never goes back. */
 double couplet_group_now(void);
 /* Notes the first failure, caused by `culprit` or by nobody (-1). The lock must be held, and the
  * sentence complete. */
@@ -77,17 +83,20 @@ void couplet_group_note(CoupletGroup *group, CoupletBeatKind kind, int culprit,
 /* Writes "rank 2 of 4 (process 4711 on HOST)". */
 void couplet_group_rank_text(const CoupletGroup *group, int rank, char *text, size_t bytes);
 
+/* Starts the thread, which watches the neighbours from then on. Returns false if it cannot be
+ * started, or if the transport fails. */
 bool couplet_group_watch_start(CoupletGroup *group);
 /* Stops the thread once all neighbours have said that they leave. Returns false if they did not. */
 bool couplet_group_watch_stop(CoupletGroup *group);
 
-/* Start a transfer with any tag. */
+/* Start a transfer with any tag. Its bytes do not count as the caller's. */
 bool couplet_group_start_send(CoupletGroup *group, int to, int tag, const void *from, int64_t bytes,
                               CoupletTransfer *transfer);
 bool couplet_group_start_receive(CoupletGroup *group, int from, int tag, void *to, int64_t bytes,
                                  CoupletTransfer *transfer);
-/* Checks once whether a transfer is done. Returns false if the group has failed. */
+/* Looks once whether a transfer is done. Returns true if it is. */
 bool couplet_group_look(CoupletGroup *group, CoupletTransfer *transfer);
+/* Starts a sum in the order of the transport. */
 bool couplet_group_start_sum(CoupletGroup *group, float *values, int64_t count,
                              CoupletTransfer *transfer);
 

@@ -40,6 +40,8 @@ static int variable_number(const char *variable) {
     return value >= 0 && value <= INT32_MAX ? (int)value : -1;
 }
 
+/* Returns the module that COUPLET_MPI names: "" for `none`, NULL if the variable is not set. An
+ * unknown name is returned as it is, for a message. */
 static const char *chosen_module(void) {
     const char *chosen = getenv("COUPLET_MPI");
     if (!chosen || !*chosen) return NULL;

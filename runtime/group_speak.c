@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-/* The stream. A process has one standard error. */
+/* The stream that holds back this process's standard error, and the standard error from before. */
 static struct {
     FILE *stream;
     FILE *before;

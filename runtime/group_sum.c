@@ -74,7 +74,7 @@ static void add_leaves(float *parts, int64_t count, int leaves) {
     add_floats(parts, right, count);
 }
 
-/* Does the same, with the sum in memory of its own. */
+/* Adds a subtree in the same way, and copies the sum to `sum`. */
 static void add_leaves_to(float *restrict sum, float *parts, int64_t count, int leaves) {
     add_leaves(parts, count, leaves);
     memcpy(sum, parts, (size_t)count * sizeof *sum);
@@ -83,7 +83,7 @@ static void add_leaves_to(float *restrict sum, float *parts, int64_t count, int 
 /* ---- making ---------------------------------------------------------------------------------- */
 
 bool couplet_group_sum_is_at_once(int64_t count, int ranks) {
-    enum { MOST_FLOATS = 16384 }; /* that a rank sends of a subtree: 64 KiB */
+    enum { MOST_FLOATS = 16384 }; /* the most floats that a rank sends of a subtree: 64 KiB */
     return count * (ranks - 1) <= MOST_FLOATS;
 }
 
@@ -183,6 +183,7 @@ static bool send_parts(CoupletSum *s, const float *sum) {
     return good;
 }
 
+/* Adds this rank's own subtrees, keeps its part of their sums, and sends the others theirs. */
 static bool send_own(CoupletSum *s, float *parts, float **memory) {
     CoupletGroup *g = s->group;
     const int own =
@@ -198,6 +199,7 @@ static bool send_own(CoupletSum *s, float *parts, float **memory) {
     return good;
 }
 
+/* Starts the first round, in which the parts of all subtrees are sent and received. */
 static bool start_parts(CoupletSum *s, float *parts) {
     CoupletGroup *g = s->group;
     int others = 0;
@@ -256,7 +258,8 @@ static float *add_subtrees(CoupletSum *s, int first, int leaves, int *at) {
     return left;
 }
 
-/* Is called when the parts of all ranks have arrived. */
+/* Is called when the parts of all ranks have arrived. Adds this rank's part of the whole sum, and
+ * starts the second round, which brings it to all ranks. */
 static bool start_whole(CoupletSum *s) {
     CoupletGroup *g = s->group;
     int at = 0;

@@ -18,12 +18,15 @@
 #include <time.h>
 
 enum {
-    /* The nanoseconds between two looks while transfers are under way,. */
+    /* The nanoseconds between two looks, while transfers are under way and while there are none. */
     BUSY_NAP = 100 * 1000,
-    IDLE_NAP = 10 * 1000 * 1000, /* and while there are none */
+    IDLE_NAP = 10 * 1000 * 1000,
     HEAD_BYTES = offsetof(CoupletBeat, sentence),
 };
 
+/* beat_seconds is the time between two beats. The patience is alarm_patience after a signal, and
+ * farewell_patience while the group is being left. A thread that has not run for asleep_seconds
+ * counts no neighbour as lost for trust_seconds. */
 static const double beat_seconds = 0.1, alarm_patience = 0.5, farewell_patience = 2,
                     asleep_seconds = 1, trust_seconds = 1.5;
 
@@ -37,6 +40,7 @@ typedef struct Watch {
     char why[COUPLET_TRANSPORT_ERROR_BYTES];
 } Watch;
 
+/* Notes that a rank is lost. The sentence is its name and then `format`, with `seconds` in it. */
 static void lose(Watch *w, int rank, const char *format, double seconds) {
     char who[160];
     char what[300];
@@ -79,18 +83,21 @@ static void send_beat(Watch *w, CoupletNeighbour *n) {
     n->sent = w->now;
     n->out.culprit = ends_all(n->out.kind) ? in->first.culprit : -1;
     const int64_t bytes = ends_all(n->out.kind) ? sizeof n->out : HEAD_BYTES;
-    /* A neighbour that cannot be reached is missed by others, or misses this rank. */
+    /* A neighbour that cannot be reached is no failure here: other ranks miss its beats, or it
+     * misses those of this rank. */
     if (!in->transport->send(in->link, n->to, COUPLET_TAG_BEAT, &n->out, bytes, &n->sending,
                              w->why))
         n->sending = (CoupletTransfer){{0}};
 }
 
+/* Starts to receive the next beat of a neighbour. */
 static bool listen(Watch *w, CoupletNeighbour *n) {
     CoupletGroupInside *in = w->group->inside;
     return in->transport->receive(in->link, n->from, COUPLET_TAG_BEAT, &n->in, sizeof n->in,
                                   &n->receiving, w->why);
 }
 
+/* Takes the beats of a neighbour that have arrived. */
 static void hear_neighbour(Watch *w, CoupletNeighbour *n) {
     CoupletGroupInside *in = w->group->inside;
     while (!n->has_left && is_idle(in, &n->receiving, w)) {
@@ -115,6 +122,8 @@ static bool is_gone(const CoupletGroup *g, int rank) {
            kill((pid_t)name->process, 0) != 0 && errno == ESRCH;
 }
 
+/* Notes a neighbour as lost if its process is gone, or if its beats have stayed away for too
+ * long. */
 static void miss(Watch *w, const CoupletNeighbour *n) {
     const CoupletGroupInside *in = w->group->inside;
     const double silence = w->now - n->heard;
@@ -157,6 +166,8 @@ static void miss_all(Watch *w) {
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
+/* True if this rank may go: the neighbours know that it leaves and leave too or, after a failure,
+ * know of the failure. The rank that caused the failure does not count. */
 static bool has_parted(Watch *w) {
     CoupletGroupInside *in = w->group->inside;
     const bool failed = atomic_load(&in->failed);
@@ -228,7 +239,7 @@ bool couplet_group_watch_start(CoupletGroup *g) {
     find_neighbours(g);
     for (int i = 0; i < in->neighbour_count; i++)
         if (!listen(&w, &in->neighbours[i])) return false;
-    /* signals are for the caller's thread */
+    /* The thread blocks all signals, so that they come to the caller's thread. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     in->watches = pthread_create(&in->watcher, NULL, watch, g) == 0;

@@ -32,6 +32,7 @@ typedef struct Table {
     double all;
 } Table;
 
+/* Computes the normalised mutual information and the adjusted Rand index (quality.h). */
 static void compare_groupings(const Table *t, CoupletAgreement *out) {
     double shared = 0;
     double together = 0;
@@ -125,11 +126,12 @@ bool couplet_cluster_agreement(CoupletThreads *threads, const CoupletFeatures *r
 /* ---- few examples ---------------------------------------------------------------------------- */
 
 enum {
+    /* The most rows of a class that an episode asks for. */
     ASKED = 15,
     SITE = 0x46455753,
 };
 
-/* The rows of each class that an episode may have, one class after the other. */
+/* The rows of the classes that have enough for an episode, one class after the other. */
 typedef struct Classes {
     int64_t count;
     int64_t *begins; /* [count + 1] */
@@ -216,6 +218,8 @@ static int64_t nearest_mean(const Episodes *e, const float *unit) {
     return best;
 }
 
+/* Plays an episode: draws its classes and their rows, and counts the rows that are asked for and
+ * those that are assigned correctly. */
 static void play(Episodes *e, int64_t episode) {
     const CoupletFewShot *how = e->how;
     draw_rows(e->chosen, e->classes->count, how->ways, episode, 0);

@@ -10,9 +10,10 @@
 #include <sys/mman.h>
 
 enum {
-    /* The scalar operations that are done before another thread would have begun. */
+    /* A launch of fewer scalar operations has ended before another thread would have begun, so the
+     * caller does it alone. */
     SMALL_WORK = 20000,
-    FAULT_STRIDE = 8, /* the distance between the workers' faults, which is a cache line */
+    FAULT_STRIDE = 8, /* the distance from one worker's fault to the next, which is a cache line */
     FAULT_KINDS = 16,
     LOOKS = 16, /* how often one thread checks the flag during its piece of a launch */
     LARGE_PAGE = 2 << 20,
@@ -84,7 +85,8 @@ static void *allocate(CoupletDevice *device, int64_t bytes) {
     return memory;
 }
 
-/* Releases memory. Runs release in the opposite order of allocation, and sessions end last. */
+/* Releases memory. In a region, all pieces from this one on become free, because runs release their
+ * pieces in the opposite order of allocation, and sessions end last. */
 static void release(CoupletDevice *device, void *memory) {
     Host *host = host_of(device);
     if (!host->region)
@@ -206,6 +208,7 @@ static bool is_stopped(const Host *host) {
     return host->stop && atomic_load_explicit(host->stop, memory_order_relaxed);
 }
 
+/* Does tiles of one step of the launch. If there is a flag, it is checked about LOOKS times. */
 static void run_step(void *context, int number, int64_t begin, int64_t end, int worker) {
     const Host *host = context;
     void *const *buffers = host->buffers;
@@ -299,6 +302,7 @@ static bool block_is_finite(const float *values) {
     return !found;
 }
 
+/* Returns the worst value. Whole blocks of finite values are passed over. */
 static CoupletHealth health_of(const float *values, int64_t count) {
     CoupletHealth worst = COUPLET_FINITE;
     for (int64_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
-/* JSON is UTF-8, and the name of a file or folder is any bytes: jansson makes no string of such a
- * name, and an object would silently lack the entry. */
+/* JSON is UTF-8, and the name of a file or folder may be any bytes. jansson makes no string of
+ * bytes that are not UTF-8, and an object would lack the entry in silence. So these bytes are
+ * escaped. */
 #include "runtime/json_text.h"
 
 #include "runtime/data/textfile.h"

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* TILE is a number of points. */
+/* BLOCK points by PANEL centres are a block of distances. TILE is the number of points in a
+ * tile. */
 enum {
     BLOCK = COUPLET_BLOCK_ROWS,
     PANEL = COUPLET_PANEL_ROWS,
@@ -23,10 +24,12 @@ typedef struct Job {
     const float *points;
     float *rows; /* the points, padded to whole blocks, and of length 1 if spherical */
     float *centres, *panels, *squares; /* `squares` are the squared lengths of the centres */
-    /* by point: the squared distance to its centre, less the point's own square */
+    /* By point: the squared distance to its centre, without the squared length of the point. While
+     * k-means++ chooses the start: the squared distance to the nearest centre so far. */
     float *near;
     float *point_squares;
-    /* `order` has the points sorted by cluster; first[c] is where cluster c begins */
+    /* `members` has the cluster of each point. `order` has the points sorted by cluster, and
+     * first[c] is where cluster c begins in it. */
     int32_t *members;
     int32_t *order;
     int32_t *first;
@@ -86,6 +89,8 @@ static void lay_out_centres(Job *j) {
     }
 }
 
+/* Assigns a block of points to their nearest centres. The distances lack the squared length of the
+ * point, which is the same for all centres. */
 static void assign_block(Job *j, int64_t first, bool *changed) {
     float block[BLOCK * PANEL];
     float best[BLOCK];
@@ -127,6 +132,7 @@ static int64_t tile_count(const Job *j) {
     return (j->count + TILE - 1) / TILE;
 }
 
+/* Assigns all points. Returns true if the cluster of a point has changed. */
 static bool assign(Job *j, CoupletThreads *threads) {
     lay_out_centres(j);
     couplet_threads_run(threads, tile_count(j), assign_tiles, j);
@@ -144,8 +150,8 @@ static void count_members(Job *j, int64_t *sizes) {
         sizes[j->members[i]]++;
 }
 
-/* Gives each empty cluster the point that is farthest from its centre, among points of clusters
- * with more than one. */
+/* Gives each empty cluster the point that is farthest from its centre, among the points of clusters
+ * that have more than one. */
 static void fill_empty(Job *j, int64_t *sizes) {
     count_members(j, sizes);
     for (int64_t c = 0; c < j->clusters; c++) {
@@ -221,8 +227,8 @@ static void start_sampled(Job *j) {
     }
 }
 
-/* Adds sixteen sums side by side, which are added at the end. Vector registers can keep this fixed
- * order. */
+/* Returns the squared distance. Sixteen sums run side by side and are added at the end: a fixed
+ * order, which vector registers can keep. */
 static float squared_distance(const float *a, const float *b, int64_t width) {
     enum { LANES = 16 };
     float sums[LANES] = {0};
@@ -238,6 +244,7 @@ static float squared_distance(const float *a, const float *b, int64_t width) {
     return sum;
 }
 
+/* Notes for each point the distance to the newest centre, if no other centre is nearer. */
 static void renew_distances(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     Job *j = context;

@@ -43,8 +43,9 @@ static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
                              j->panels + p * width * PANEL + i, PANEL);
 }
 
-/* ---- the k nearest: a heap whose root is the one to give way --------------------------------- */
+/* ---- the k nearest: a heap whose root gives way first ---------------------------------------- */
 
+/* True if `a` is the worse neighbour. Of equally near rows, the later one is. */
 static bool is_further(CoupletNear a, CoupletNear b) {
     return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
 }
@@ -72,7 +73,8 @@ static void sort_heap(CoupletNear *heap, int64_t count) {
     }
 }
 
-/* Weights are relative to that of the nearest row, so no temperature makes all of them vanish. */
+/* Returns the label with the most votes. Weights are relative to that of the nearest row, so no
+ * temperature makes all of them vanish. */
 static int32_t vote(const Job *j, const CoupletNear *near, double *votes) {
     const double nearest = (double)near[0].similarity;
     memset(votes, 0, sizeof *votes * (size_t)j->class_count);
@@ -92,7 +94,7 @@ static void take_block(CoupletNear *heap, int64_t k, const float *similarity, in
                        int64_t rows, int64_t own) {
     const float root = heap[0].similarity;
     int nearer = 0;
-    /* rows behind the bank are zeros, and are checked again below */
+    /* The rows of the last panel behind the bank are zeros. They may count here, and not below. */
     for (int i = 0; i < PANEL; i++)
         nearer |= similarity[i] > root;
     if (!nearer) return;

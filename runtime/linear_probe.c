@@ -46,7 +46,7 @@ typedef struct Probe {
     /* [classes, width + LANES]. The bias is behind the weights, and then come zeros, so that a row
      * begins on a cache line. Gradients have the same form. */
     float *weights;
-    float *part_gradient; /* [PARTS, ..] */
+    float *part_gradient; /* [PARTS, classes, width + LANES] */
     double *part_loss;    /* [PARTS] */
     double *chances;      /* [workers, TOGETHER, classes] */
     float *shares;        /* [workers, TOGETHER, classes]: the factors of rows in the gradient */
@@ -208,6 +208,7 @@ static double some_rows(Probe *p, int64_t begin, int64_t rows, int worker, float
     return loss;
 }
 
+/* Computes the losses and gradients of some parts. */
 static void one_part(void *context, int64_t begin, int64_t end, int worker) {
     Probe *p = context;
     for (int64_t part = begin; part < end; part++) {
@@ -223,6 +224,7 @@ static void one_part(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
+/* Returns the loss at a point, and sets its gradient. The parts are added in order. */
 static double loss_at(Probe *p, const double *at, double *gradient) {
     int64_t n = parameters(p);
     for (int64_t i = 0; i < n; i++)
@@ -248,7 +250,9 @@ static double loss_at(Probe *p, const double *at, double *gradient) {
 /* ---- L-BFGS (Nocedal, Wright: Numerical Optimization, algorithms 7.4 and 7.5) ---------------- */
 
 typedef struct Memory {
-    double *s, *y, rho[HISTORY]; /* rings of [HISTORY, n] */
+    /* Rings of [HISTORY, n]: the last moves, and the changes of the gradient that came with them.
+     * rho is 1 / (s y). */
+    double *s, *y, rho[HISTORY];
     int count;
     int head;
 } Memory;
@@ -260,6 +264,7 @@ static double inner(const double *a, const double *b, int64_t n) {
     return sum;
 }
 
+/* Computes the direction of the next step from the gradient and the last moves. */
 static void direction(const Memory *m, const double *gradient, double *out, int64_t n) {
     double alpha[HISTORY];
     for (int64_t i = 0; i < n; i++)
@@ -307,6 +312,8 @@ static double largest(const double *a, int64_t n) {
     return most;
 }
 
+/* Minimises the loss, beginning at x, which becomes the minimum. Returns the number of
+ * iterations. */
 static int minimise(Probe *p, double *x, double *work) {
     int64_t n = parameters(p);
     Memory m = {.s = work, .y = work + HISTORY * n};
@@ -324,7 +331,7 @@ static int minimise(Probe *p, double *x, double *work) {
         double length = m.count ? 1 : 1 / (1e-12 + sqrt(inner(gradient, gradient, n)));
         double next_loss = loss;
         bool lower = false;
-        /* Armijo's rule. */
+        /* Armijo's rule: the step is halved until the loss falls by enough. */
         for (int tries = 0; tries < 20 && !lower; tries++, length *= lower ? 1 : 0.5) {
             for (int64_t i = 0; i < n; i++)
                 next[i] = x[i] + length * step[i];
@@ -344,8 +351,8 @@ static int minimise(Probe *p, double *x, double *work) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Writes rows, filled up to the probe's width. Each column of the bank has mean 0 and deviation
- * 1. */
+/* Writes rows without the mean, divided by the deviation, and filled up with zeros to `width`
+ * columns. */
 static void standardised_rows(const CoupletFeatures *from, const double *mean,
                               const double *deviation, int64_t width, float *to) {
     for (int64_t i = 0; i < from->count; i++) {
@@ -357,6 +364,8 @@ static void standardised_rows(const CoupletFeatures *from, const double *mean,
     }
 }
 
+/* Writes bank and query as x and q. Each column of the bank gets mean 0 and deviation 1, and the
+ * query is changed in the same way. Returns false if memory is out. */
 static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *query, int64_t to_width,
                         float *x, float *q) {
     int64_t width = bank->width;

@@ -19,7 +19,7 @@
 enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" in ASCII */, ALIGNMENT = 64 };
 
 typedef struct Slot {
-    void **fields; /* by number of the table's field: where row 0 lies, or would lie */
+    void **fields; /* by number of the table's field: where row 0 of the batch lies, or would lie */
     void **memory; /* the allocation of each */
     int32_t *indices;
 } Slot;
@@ -45,6 +45,7 @@ struct CoupletLoader {
     int64_t class_count;
     int64_t *moved; /* episodes: [ways + each], the entries that a draw has exchanged */
     double *sums;   /* weighed: for each row, the sum of the weights up to it */
+    /* `holding`: the batch before `taken` was handed out, and may still be read. */
     bool ending;
     bool started;
     bool holding;
@@ -109,6 +110,8 @@ static void undo_swaps(int32_t *list, int64_t wanted, const int64_t *others) {
         swap(&list[i], &list[others[i]]);
 }
 
+/* Draws the classes of an episode and rows of each. Both lists are restored, so that an episode
+ * depends on its number alone. */
 static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
     const CoupletFeed *f = &l->feed;
     int64_t *classes = l->moved;
@@ -138,7 +141,7 @@ static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t elem
         else
             low = middle + 1;
     }
-    /* rounding may lead past the last row with a weight */
+    /* Rounding may lead to a row of weight 0 behind the last row that has a weight. */
     while (low > 0 && l->sums[low] <= l->sums[low - 1])
         low--;
     return (int32_t)low;
@@ -146,6 +149,7 @@ static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t elem
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
+/* Sets the rows of a batch, as numbers among the chosen rows. */
 static void number_rows(CoupletLoader *l, int64_t number, int32_t *indices) {
     const int64_t batch = l->feed.batch;
     const int64_t epoch = number / l->per_epoch;
@@ -169,6 +173,7 @@ static void number_rows(CoupletLoader *l, int64_t number, int32_t *indices) {
     memcpy(indices, l->order + first, (size_t)batch * sizeof *indices);
 }
 
+/* Return the first row of a field that is gathered in a batch, and the row behind the last. */
 static int64_t first_row(const CoupletLoader *l, int field) {
     return l->own[field] ? l->feed.own_first : 0;
 }
@@ -222,12 +227,14 @@ void couplet_loader_whole(const CoupletLoader *l, int field, void *out) {
                (size_t)bytes);
 }
 
-/* True if the next batch may be gathered now. */
+/* True if the next batch may be gathered now: its weights are known, and it does not overwrite a
+ * batch that is ready or still read. */
 static bool may_fill(const CoupletLoader *l) {
     const int64_t kept = l->holding ? l->taken - 1 : l->taken;
     return l->filled - kept < SLOTS && l->filled < l->until;
 }
 
+/* Gathers batches in the thread of the loader, until the loader is freed. */
 static void *work(void *context) {
     CoupletLoader *l = context;
     pthread_mutex_lock(&l->lock);
@@ -253,7 +260,9 @@ int64_t couplet_loader_batches(const CoupletTable *table, int64_t batch) {
 bool couplet_loader_weigh(CoupletLoader *l, const float *weights, int64_t until, char *error,
                           size_t error_bytes) {
     double sum = 0;
-    pthread_mutex_lock(&l->lock); /* all batches before are gathered, so no thread reads the sums */
+    /* The sums may change once all batches before `until` are gathered, because no thread reads
+     * them then. */
+    pthread_mutex_lock(&l->lock);
     while (l->filled < l->until)
         pthread_cond_wait(&l->changed, &l->lock);
     bool good = true;
@@ -307,8 +316,8 @@ static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
     return false;
 }
 
-/* Allocates a field. Rows keep their distance from multiples of the alignment, wherever the first
- * row lies. */
+/* Allocates the rows of a field that are gathered. Rows keep their distance from multiples of the
+ * alignment, wherever the first of these rows lies. */
 static bool allocate_field(const CoupletLoader *l, Slot *s, int field) {
     const int64_t row = couplet_field_bytes(&l->table->fields[field]);
     const int64_t ahead = first_row(l, field) * row;
@@ -391,7 +400,8 @@ CoupletLoader *couplet_loader_new(const CoupletTable *table, const CoupletFeed *
 
 void couplet_loader_next(CoupletLoader *l, CoupletBatch *out) {
     pthread_mutex_lock(&l->lock);
-    l->holding = false; /* from here on the batch handed out before may be overwritten */
+    /* From here on, the batch that was handed out before may be overwritten. */
+    l->holding = false;
     pthread_cond_broadcast(&l->changed);
     while (l->filled <= l->taken)
         pthread_cond_wait(&l->changed, &l->lock);

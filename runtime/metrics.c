@@ -109,11 +109,12 @@ FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes) {
     return open_for(path, "wb", error, error_bytes);
 }
 
+/* True if a resumed run keeps the row. */
 static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen) {
     int subject = subject_of(row, step);
     const bool of_work =
         json_object_get(row->json, "before_epoch") || json_object_get(row->json, "before_step");
-    /* The work ahead of the step is done again. */
+    /* The run does the work ahead of this step again, with its reports. */
     if (step_of(row) == step && of_work) return false;
     return step_of(row) <= step && (subject == COUPLET_SUBJECTS || seen->complete[subject]);
 }

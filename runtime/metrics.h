@@ -25,8 +25,8 @@ typedef struct CoupletMetricsSeen {
     double lowest_deviation;
 } CoupletMetricsSeen;
 
-/* The names of what a method measures. Raw values have the first `raw` of them. In training there
- * are those that are due at the step. Other subjects have all. */
+/* The names of the evaluations and reports of a method. For raw values, the first `raw` of them are
+ * measured; in training, those that are due at the step; for other subjects, all. */
 typedef struct CoupletMetricsNames {
     const char *const *names;
     const bool *due; /* by name: true if it is due; NULL: none */

@@ -65,7 +65,8 @@ static bool put_line(CoupletCsv *c, char *error, size_t error_bytes) {
     return end_line(c, error, error_bytes);
 }
 
-/* Fills the cell in the column PREFIX NAME, if there is such a column. */
+/* Fills the cell in the column PREFIX NAME, if there is such a column. Returns false if memory is
+ * out. */
 static bool fill_cell(CoupletCsv *c, const char *prefix, const char *name,
                       const CoupletMetric *value) {
     const size_t length = strlen(prefix);
@@ -81,6 +82,7 @@ static bool fill_cell(CoupletCsv *c, const char *prefix, const char *name,
     return c->cells[at] != NULL;
 }
 
+/* Fills the cells that a row of metrics.jsonl has. Returns false if memory is out. */
 static bool fill_row(CoupletCsv *c, const CoupletMetric *metrics, int count) {
     const CoupletMetric *evaluation = couplet_metrics_find(metrics, count, "evaluation");
     const CoupletMetric *of = couplet_metrics_find(metrics, count, "of");

@@ -29,6 +29,7 @@ struct CoupletModel {
 
 /* ---- what a method needs and gives ----------------------------------------------------------- */
 
+/* True for an input of data, such as "train.image", which the caller hands over. */
 static bool is_data(const CoupletNamed *input) {
     return strchr(input->name, '.') && strncmp(input->name, "hyper.", 6) != 0;
 }
@@ -54,7 +55,7 @@ int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *
     const CoupletNamed *input = program && number >= 0 ? data_input(program->train, number) : NULL;
     if (!input || !shape) return 0;
     const CoupletBuffer *buffer = &program->train->buffers[input->buffer];
-    /* the two enums agree */
+    /* CoupletElement has the values of CoupletType. */
     *shape = (CoupletShape){
         .name = input->name, .element = (CoupletElement)buffer->type, .rank = buffer->rank};
     memcpy(shape->extent, buffer->shape, sizeof shape->extent);
@@ -221,7 +222,8 @@ static void say_nothing(void *context, const char *line) {
     (void)line;
 }
 
-/* Begins a model. Paths of `start` statements begin in the current folder here. */
+/* Takes the arrays of the method's `start` statements. Their relative paths start from the current
+ * folder here. */
 static CoupletStatus begin_model(CoupletModel *m) {
     uint64_t *hashes = calloc((size_t)m->program->start_count + 1, sizeof *hashes);
     if (!hashes) return fail_with(m, COUPLET_ERROR_MEMORY, "out of memory");
@@ -311,6 +313,7 @@ CoupletStatus couplet_model_save(CoupletModel *m, const char *path) {
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+/* Prepares to run the phase of the next step. */
 static CoupletStatus enter_phase(CoupletModel *m) {
     const CoupletPhase *phase =
         couplet_program_phase(m->program, 0, m->session->epoch, m->session->step);
@@ -398,6 +401,7 @@ static CoupletStatus check_names(CoupletModel *m, const CoupletInput *inputs, in
     return COUPLET_OK;
 }
 
+/* Binds the caller's arrays, and the run scalars, to the inputs of the step. */
 static CoupletStatus bind(CoupletModel *m, const CoupletInput *inputs, int input_count) {
     const CoupletPlan *plan = m->phase->train;
     CoupletStatus status = check_names(m, inputs, input_count);
@@ -513,7 +517,7 @@ static CoupletStatus embed_samples(CoupletModel *m, const CoupletPlan *plan,
     return COUPLET_ERROR_NUMBERS;
 }
 
-/* True if the method has features, and for this many samples. */
+/* Returns COUPLET_OK if the method has features, and if this may be a number of samples. */
 static CoupletStatus may_embed(CoupletModel *m, const CoupletPlan *plan, int64_t count) {
     if (!plan)
         return fail_with(m, COUPLET_ERROR_ARGUMENT,
@@ -551,7 +555,8 @@ static const CoupletInput *find_given(const CoupletInput *fields, int field_coun
     return found;
 }
 
-/* Finds the array of each field, in the order of the plan. */
+/* Finds the array of each field, in the order of the plan. Refuses a field that is missing, given
+ * twice or unknown. */
 static CoupletStatus take_fields(CoupletModel *m, const CoupletPlan *plan,
                                  const CoupletInput *fields, int field_count, int64_t count,
                                  const void **rows) {
