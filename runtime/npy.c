@@ -487,8 +487,8 @@ static size_t put_character(uint64_t c, char *out) {
     return bytes;
 }
 
-/* Writes a text of fixed width, without the zeros that fill it up. Returns NULL if one of its
- * characters is none. */
+/* Writes a text of fixed width, without the zeros that fill it up. Returns where the next text
+ * goes, or NULL if one of its numbers is no character. */
 static char *put_text(const TextKind *kind, const unsigned char *from, char *out) {
     size_t length = kind->width;
     while (length && !bits_at(from + (length - 1) * kind->bytes, (int)kind->bytes, kind->swapped))
@@ -626,7 +626,7 @@ bool couplet_npy_write(const char *path, bool is_integer, const void *entries, i
     size_t count = 1;
     for (int i = 0; i < rank; i++)
         count *= (size_t)shape[i];
-    /* what fails here is told by couplet_file_commit, which looks at the stream */
+    /* couplet_file_commit looks at the stream, and reports what has failed here. */
     if (write_header(file, is_integer ? "<i4" : "<f4", rank, shape))
         fwrite(entries, 4, count, file);
     return couplet_file_commit(path, file, error, error_bytes);

@@ -40,7 +40,7 @@ enum {
     LONG_SIZES = 1 /* a kind of extra field */
 };
 enum { MOST_MEMBERS = 1 << 20 };
-/* a size or offset that does not fit here, and stands in the extra field */
+/* A size or offset that does not fit 32 bits has this value, and stands in the extra field. */
 static const size_t elsewhere = 0xffffffff;
 
 typedef struct Archive {
@@ -119,8 +119,8 @@ static void show_name(Member *m) {
     m->shown[length] = 0;
 }
 
-/* Takes sizes that 32 bits do not hold from the extra field of `length` bytes. It has those that
- * are missing, in the order of the entry. */
+/* Takes sizes that 32 bits do not hold from the extra field of `length` bytes. The field has the
+ * missing sizes alone, in the order of the entry. */
 static bool read_long_sizes(Member *m, const unsigned char *extra, size_t length) {
     size_t *const missing[] = {&m->size, &m->packed, &m->local};
     while (length >= 4 && (read16(extra) != LONG_SIZES || read16(extra + 2) + (size_t)4 > length)) {

@@ -33,6 +33,7 @@ static int64_t span_bytes(const CoupletPlan *plan, const CoupletBlock *b, int64_
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* Places the blocks, and notes where each would begin if all of its shards were there. */
 static bool place_blocks(CoupletPart *part, const CoupletPlan *plan, int64_t first, int64_t end) {
     const int count = plan->block_count;
     CoupletSpan *spans = calloc((size_t)count + 1, sizeof *spans);

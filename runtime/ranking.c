@@ -45,11 +45,11 @@ typedef struct Ranking {
     int64_t panel_count;
     float *similarities; /* [worker, QUERIES, panels * PANEL] */
     CoupletNear *alike;  /* [worker, bank]: the rows with the query's label */
-    int64_t *ahead;      /* [worker, bank + 1] */
+    int64_t *ahead;      /* [worker, bank + 1]: the counts of average_precision */
     double *precision;   /* [query]; negative: no row has its label */
 } Ranking;
 
-/* True if `a` comes before `b`. */
+/* True if `a` comes before `b`. Of equally similar rows, the earlier one does. */
 static bool is_ahead(CoupletNear a, CoupletNear b) {
     return a.similarity > b.similarity || (a.similarity == b.similarity && a.row < b.row);
 }
@@ -74,6 +74,8 @@ static int64_t rows_ahead_of(const CoupletNear *sorted, int64_t count, CoupletNe
     return low;
 }
 
+/* Returns the average precision of a query, or -1 if no row of the bank has its label. ahead[i]
+ * counts the rows of other labels that come right before row i of `alike`. */
 static double average_precision(const Ranking *r, int64_t q, const float *similarity,
                                 CoupletNear *alike, int64_t *ahead) {
     const int32_t label = r->query->labels[q];

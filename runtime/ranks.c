@@ -21,7 +21,7 @@ typedef struct Going {
     CoupletSum *sum;            /* for a sum; NULL: a gather */
     char *array;   /* on the host: a copy of the device's array; NULL: the device is the host */
     float *leaves; /* on the host: this rank's leaves of a sum, of one array after the other */
-    void *mark;    /* of the copy that is being fetched; NULL: none */
+    void *mark;    /* the mark of the last copy to the host that was started; NULL: none */
     bool is_under_way;
     double waited;
 } Going;
@@ -34,6 +34,9 @@ struct CoupletExchanges {
     Going *going;      /* by exchange */
     int *by_made;      /* exchanges, sorted by the step that makes their data */
     bool *is_replaced; /* by step: true if an exchange replaces it */
+    /* Positions in by_made: the exchanges before made_at have their data, those before started_at
+     * are started, and the sums before moved_at are complete. need_at is a position among the
+     * plan's exchanges. */
     int made_at;
     int started_at;
     int need_at;
@@ -294,8 +297,8 @@ static bool arrived(CoupletExchanges *x, Going *going) {
     return !mark || x->device->calls->await(x->device, mark);
 }
 
-/* Starts an exchange. Tags are used in turn, so the exchange that had this tag before is over by
- * now. */
+/* Starts an exchange. Tags are used in turn. The exchange that had this tag before is completed
+ * first. */
 static bool start_exchange(CoupletExchanges *x, int at) {
     const CoupletExchange *e = &x->plan->exchanges[x->by_made[at]];
     Going *going = &x->going[x->by_made[at]];

@@ -354,6 +354,7 @@ static void renew_data(json_t *data) {
     }
 }
 
+/* Lists the places of the sources, as in "train=/photos/a". */
 static bool list_places(CoupletRecord *out, const char *path, char *error, size_t error_bytes) {
     const char *name;
     json_t *source;
@@ -421,6 +422,7 @@ void couplet_record_free(CoupletRecord *record) {
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 
+/* Returns the entry at a path such as "options.memory", or NULL. */
 static json_t *entry_at(json_t *from, const char *path) {
     while (from && *path) {
         char name[128];
@@ -604,6 +606,7 @@ static void show_value(const json_t *value, char *out, size_t bytes) {
     free(text);
 }
 
+/* Notes a difference that is not allowed, and the word with which --change would allow it. */
 static void note_refusal(Comparing *c, const char *word, Verdict verdict, const char *sentence) {
     size_t used = strlen(c->refused);
     c->refused_count++;
@@ -625,6 +628,7 @@ static void keep_change(Comparing *c, const char *path, json_t *was, json_t *now
                           json_pack("{s:s, s:o, s:o}", "name", path, "from", from, "to", to));
 }
 
+/* Notes a difference if it is allowed, and refuses it if not. */
 static void differ(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was,
                    json_t *now) {
     char old[200];

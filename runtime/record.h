@@ -96,8 +96,8 @@ bool couplet_record_agrees(const CoupletRecord *was, CoupletRecord *now, const c
 /* Notes the step from which on the new changes hold. */
 void couplet_record_place(CoupletRecord *now, int64_t step);
 
-/* Writes the options that make other machine code, and that the run was gone on with at a step
- * otherwise than before: "--gradient-norm and --no-fuse", or an empty text. Behind
+/* Writes the options that make other machine code and that differ since the run was resumed at a
+ * step, as in "--gradient-norm and --no-fuse", or an empty text. Must be called behind
  * couplet_record_place. */
 void couplet_record_changed_options(const CoupletRecord *now, int64_t step, char *out,
                                     size_t bytes);

@@ -65,8 +65,8 @@ static bool is_over(const CoupletRehearsal *r, double since) {
     return r->made >= r->steps || (r->seconds > 0 && r->made >= 3 && since > r->seconds);
 }
 
-/* Sets *goes_on, equally on all ranks: the clocks of ranks differ, and a signal reaches one of
- * them. */
+/* Sets *goes_on, equally on all ranks. Without that they would decide differently, because the
+ * clocks of ranks differ, and a signal may reach one of them alone. */
 static bool decide(Trainer *t, const CoupletRehearsal *r, double began, bool *goes_on) {
     *goes_on =
         !is_over(r, couplet_trainer_now() - began) && t->session->step < t->session->total_steps;

@@ -1,5 +1,5 @@
-/* Makes the first steps of a run without a folder. Nothing is written; the caller receives the
- * figures. For `couplet train --dry-run` and `couplet find`. */
+/* Makes the first steps of a run without a folder, for `couplet train --dry-run` and `couplet
+ * find`. Nothing is written; the caller receives the figures. */
 #ifndef COUPLET_RUNTIME_REHEARSE_H
 #define COUPLET_RUNTIME_REHEARSE_H
 
@@ -13,12 +13,11 @@ typedef struct CoupletRehearsal {
     int64_t steps;
     double seconds;
     /* `ahead` is called before each step, with its number from 0, and `behind` after it, with its
-     * loss. Either may be NULL. `behind` may return false to end the rehearsal. A number that is
-     * not finite ends it, too. */
+     * loss. Either may be NULL. `behind` may return false to end the rehearsal. */
     void (*ahead)(void *context, CoupletSession *session, int64_t step);
     bool (*behind)(void *context, int64_t step, float loss);
     void *context;
-    /* what the caller receives: */
+    /* The members from here on are what the caller receives. */
     int64_t made; /* the steps that were made */
     /* The steps of the run; the steps of an epoch of its first stage. */
     int64_t total_steps;
@@ -35,7 +34,8 @@ typedef struct CoupletRehearsal {
     int ranks;
     double sent_bytes;
     double waited_seconds;
-    bool diverged; /* a number that is not finite ended the rehearsal */
+    /* if there is `behind`: a step after the first one failed, as by a value that is not finite */
+    bool diverged;
 } CoupletRehearsal;
 
 /* Makes the steps. The options are those of couplet_train; those about files are ignored. */

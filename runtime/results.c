@@ -15,6 +15,7 @@ typedef struct Arrays {
     int count;
 } Arrays;
 
+/* Checks the collected arrays. *worst becomes the worst value so far. */
 static bool flush(CoupletRun *run, Arrays *arrays, CoupletHealth *worst) {
     CoupletHealth found;
     bool good = run->device->calls->health(run->device, arrays->count, arrays->memory,
@@ -78,6 +79,7 @@ static bool add_copy(CoupletRun *run, Copies *copies, CoupletCopy copy) {
     return copies->count < MOST_ARRAYS || flush_copies(run, copies);
 }
 
+/* Makes one commit. Copies are collected; rows are written after the copies before them. */
 static bool commit_one(CoupletRun *run, Copies *copies, const CoupletCommit *c, const void *from,
                        int64_t from_offset, void *const *states, const CoupletStateInfo *infos) {
     CoupletDevice *d = run->device;
@@ -113,6 +115,7 @@ static bool move_heads(CoupletRun *run, void *const *states, const CoupletStateI
     return true;
 }
 
+/* Copies those values to the staging memory that are states themselves. */
 static bool set_aside(CoupletRun *run) {
     const CoupletPlan *plan = run->plan;
     Copies copies = {.count = 0};
@@ -129,7 +132,8 @@ static bool set_aside(CoupletRun *run) {
     return flush_copies(run, &copies);
 }
 
-/* Checks row numbers before anything is written, because they are computed. */
+/* Checks the numbers of rows that are written before anything is written. They are computed, and
+ * may be outside the state. */
 static bool rows_inside(CoupletRun *run, const CoupletStateInfo *infos, CoupletFault *fault) {
     const CoupletPlan *plan = run->plan;
     for (int i = 0; i < plan->commit_count; i++) {

@@ -22,6 +22,7 @@ typedef struct Feed {
 struct CoupletRun {
     const CoupletPlan *plan;
     CoupletDevice *device;
+    /* The device, if the run has made it for itself; else NULL. */
     CoupletDevice *own_device;
     void *code;
     void *arena;

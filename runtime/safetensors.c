@@ -107,8 +107,8 @@ static bool whole(const json_t *item, int64_t *out) {
     return true;
 }
 
-/* Returns the bytes of an element, and the type if the runtime has it; 0 if the type is not
- * read. */
+/* Returns the bytes of an element. Sets *type if the runtime has the type. Returns 0 if the type is
+ * not read. */
 static int find_type(const char *name, bool any, CoupletType *type) {
     for (int i = 0; name && i < TYPE_COUNT; i++) {
         if (strcmp(name, type_names[i]) != 0) continue;
@@ -120,7 +120,7 @@ static int find_type(const char *name, bool any, CoupletType *type) {
     return 0;
 }
 
-/* Reads one entry's fields. Returns a sentence if one of them is wrong. */
+/* Reads the fields of an entry. Returns NULL, or the end of a sentence about a wrong field. */
 static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *entry,
                               const char *data, int64_t data_bytes) {
     const json_t *shape = json_object_get(item, "shape");

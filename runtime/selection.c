@@ -53,7 +53,7 @@ static bool out_of_memory(const Choosing *c) {
     return false;
 }
 
-/* Drops the rows that were left out before. */
+/* Drops the rows that were left out before this selection. */
 static void drop_left_out(const Choosing *c) {
     const CoupletTable *t = c->table;
     for (int64_t row = 0, at = 0; t->origin && row < t->held; row++) {
@@ -104,6 +104,7 @@ static int32_t *ask_for(const Choosing *c, int number, const CoupletField *field
     return NULL;
 }
 
+/* Drops the rows for which the condition does not hold. */
 static bool keep_condition(const Choosing *c, const CoupletCondition *condition) {
     const CoupletTable *t = c->table;
     int number;
@@ -216,6 +217,7 @@ static bool thin(const Choosing *c, const CoupletClasses *classes, int64_t first
     return good || out_of_memory(c);
 }
 
+/* True if the selection keeps a number of rows of each class. */
 static bool counts(const CoupletSelection *s) {
     return s->per_class > 0 || s->fraction > 0 || s->imbalance > 0;
 }
@@ -271,6 +273,7 @@ static bool choose(const Choosing *c) {
     return !(counts(s) || s->classes > 0) || keep_by_class(c);
 }
 
+/* Makes the kept rows the chosen rows of the table, if there are any. */
 static bool take_kept(const Choosing *c) {
     CoupletTable *t = c->table;
     int64_t count = 0;

@@ -170,6 +170,8 @@ static bool all_bound(const CoupletPlan *plan, void *const *inputs, char *error,
     return true;
 }
 
+/* Runs the plan `init`, which sets the states to their start. Returns false with a sentence, or
+ * with an empty one if a signal ended the run. */
 static bool run_init(CoupletSession *s, char *error, size_t error_bytes) {
     const CoupletPlan *plan = s->program->init;
     void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
@@ -335,7 +337,7 @@ void couplet_session_free(CoupletSession *s) {
 
 /* ---- divergence ------------------------------------------------------------------------------ */
 
-/* Returns the largest entry of a state in size. A NaN does not count. */
+/* Returns the size of the largest entry of a state. A NaN does not count. */
 static float largest_of_state(CoupletSession *s, int state) {
     const CoupletStateInfo *info = &s->program->states[state];
     int64_t count = 1;
