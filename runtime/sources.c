@@ -31,6 +31,7 @@ static bool has_rows(const CoupletSource *source, const CoupletTable *table, cha
     return false;
 }
 
+/* Moves the table of a source from `opened` to *out. Returns false if it is not there. */
 static bool take_opened(CoupletOpenedTables *opened, const char *source, CoupletTable *out) {
     for (int i = 0; opened && i < opened->count; i++) {
         CoupletOpenedTable *o = &opened->items[i];
@@ -106,12 +107,14 @@ static bool out_of_memory(char *error, size_t error_bytes) {
 
 typedef struct Reading {
     int source; /* the number of the source; -1: none */
-    /* the number of the table's field; field_count stands for `index`; -1: the table has no such
-     * field */
+    /* The number of the table's field; field_count stands for `index`; -1: the table has no such
+     * field. */
     int field;
     bool whole; /* true for "train.all.image" and the like */
 } Reading;
 
+/* Returns what an input such as "train.image" or "train.all.index" reads. The source is -1 if the
+ * name belongs to none. */
 static Reading reading_of(const CoupletSources *s, const char *input) {
     for (int i = 0; i < s->program->source_count; i++) {
         const char *source = s->program->sources[i].name;
@@ -151,9 +154,10 @@ static const char *numbered_twice(const CoupletField *a, const CoupletField *b, 
     return found;
 }
 
-/* Returns the first number that stands for different classes in two fields that share a name, and
- * so number the same kind of thing; or -1. Fields of more than one number are not compared, since
- * tokens share marks such as <padding> in any two vocabularies. */
+/* Returns the first number that stands for different classes in two fields, or -1. Only fields that
+ * agree in another number are compared, because they number the same kind of thing. Fields of more
+ * than one number are not compared, since tokens share marks such as <padding> in any two
+ * vocabularies. */
 static int64_t named_twice(const CoupletField *a, const CoupletField *b) {
     const int64_t both = a->classes < b->classes ? a->classes : b->classes;
     int64_t alike = 0;
@@ -251,6 +255,8 @@ static bool entries_alike(const CoupletTable *here, int field, const CoupletTabl
     return false;
 }
 
+/* True if the columns of a field have the same order in all sources of which the method reads
+ * it. */
 static bool entries_agree(const CoupletSources *s, const Reading *r, char *error,
                           size_t error_bytes) {
     const CoupletTable *table = &s->data[r->source];
@@ -265,8 +271,8 @@ static bool entries_agree(const CoupletSources *s, const Reading *r, char *error
     return true;
 }
 
-/* True if rows of a source are chosen by the numbers of a field. Such a field counts as if a
- * formula read it. */
+/* True if rows of a source may be chosen by the numbers of a field, which must mean the same as in
+ * other sources. Such a field counts as if a formula read it. */
 static bool chosen_by(const CoupletSources *s, int source, const char *field, char *error,
                       size_t error_bytes) {
     Reading r = {source, -1, true};
@@ -372,8 +378,8 @@ static void copy_rows(const CoupletTable *t, int field, int64_t first, int64_t r
                (size_t)bytes);
 }
 
-/* Puts all chosen rows of a field one after the other. If all rows are chosen, that is the table
- * itself. */
+/* Puts all chosen rows of a field one after the other. If all rows are chosen, the table's own
+ * column serves. */
 static bool bring_together(CoupletSources *s, const Reading *r, char *error, size_t error_bytes) {
     const CoupletTable *t = &s->data[r->source];
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
@@ -400,6 +406,7 @@ static bool bring_together(CoupletSources *s, const Reading *r, char *error, siz
 
 /* ---- shelves on a device --------------------------------------------------------------------- */
 
+/* Sends all chosen rows of a field, or their numbers, to memory of the device. */
 static bool send_rows(CoupletSources *s, const Reading *r, void *to) {
     const CoupletTable *t = &s->data[r->source];
     CoupletDevice *d = s->device;
@@ -409,7 +416,7 @@ static bool send_rows(CoupletSources *s, const Reading *r, void *to) {
     if (!t->origin)
         return d->calls->write(d, to, 0, t->columns[r->field], t->count * bytes) &&
                d->calls->wait(d);
-    /* chosen rows are copied piece by piece */
+    /* Chosen rows are copied piece by piece, so that the copy stays small. */
     const int64_t most = (1 << 24) / bytes + 1;
     void *piece = malloc((size_t)(most * bytes));
     bool good = piece != NULL;
@@ -448,6 +455,8 @@ static bool goes_by_number(const CoupletSources *s, const Reading *r) {
            (is_large(s, r) && s->shelves[r->source][r->field].device);
 }
 
+/* Brings a field that an input reads to the device, and makes the run read it there. Returns false
+ * if the device fails. */
 static bool shelve(CoupletSources *s, const Reading *r, int input, CoupletRun *run) {
     if (!r->whole && !is_large(s, r)) return true;
     if (!fill_shelf(s, r)) return false;
@@ -471,7 +480,8 @@ bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const Coup
         }
         const bool on_device = s->shelves[r.source][r.field].device != NULL;
         if (r.whole && !on_device && !bring_together(s, &r, error, error_bytes)) return false;
-        /* An input on the device is bound to the column, too, which is then not looked at. */
+        /* The input must have an array, although the run reads the device's memory. The row numbers
+         * serve, which nobody then looks at. */
         if (r.whole && on_device && !s->shelves[r.source][r.field].whole)
             s->shelves[r.source][r.field].whole = s->numbers;
     }
@@ -518,7 +528,8 @@ static bool is_in_rows(const CoupletSources *s, int source, int field) {
     return found;
 }
 
-/* Marks the fields of which this rank reads only its own rows. */
+/* Marks the fields of which this rank reads only its own rows, and notes which rows of a batch
+ * these are. */
 static void mark_own(const CoupletSources *s, int source, CoupletFeed *feed, bool *own) {
     const CoupletPlan *plan = s->program->train;
     if (!s->device || !couplet_ranks_cut(s->device, plan)) return;

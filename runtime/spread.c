@@ -65,7 +65,8 @@ static void sum_pairs(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* Computes the sum over the pairs. */
+/* Computes the sum over all pairs of rows or, with labels, over those of one label. Returns false
+ * if memory is out, or if a signal ended the work. */
 static bool sum_all(Spread *s, const CoupletFeatures *rows, double *sum) {
     s->units = malloc(((size_t)(s->count * s->width) + 1) * sizeof *s->units);
     s->sums = calloc((size_t)s->count + 1, sizeof *s->sums);
@@ -105,8 +106,8 @@ bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, dou
 
 /* ---- eigenvalues ----------------------------------------------------------------------------- */
 
-/* Householder's reduction to a tridiagonal matrix, with its diagonal in d and the elements beside
- * it in e[1 .. n - 1]. */
+/* Reduces the matrix to a tridiagonal one by Householder's reflections. Its diagonal is then in d,
+ * and the elements beside the diagonal are in e[1 .. n - 1]. */
 static void tridiagonalise(double *a, int64_t n, double *d, double *e) {
     for (int64_t i = n - 1; i > 0; i--) {
         double *row = a + i * n;
@@ -232,6 +233,8 @@ static float *transposed(const CoupletFeatures *rows) {
     return out;
 }
 
+/* Returns exp of the entropy of the singular values divided by their sum, given their squares; 0 if
+ * all are 0. */
 static double rank_of(const double *squares, int64_t n) {
     double sum = 0;
     double entropy = 0;
@@ -244,8 +247,8 @@ static double rank_of(const double *squares, int64_t n) {
     return sum > 0 ? exp(entropy) : 0;
 }
 
-/* The squares of the singular values are the eigenvalues of the products of the rows, or of the
- * columns. Whichever are fewer are used. */
+/* The squares of the singular values are the eigenvalues of the products of the rows with each
+ * other, and of the columns with each other. The smaller of these two matrices is used. */
 bool couplet_effective_rank(CoupletThreads *threads, const CoupletFeatures *rows, double *value) {
     const bool of_rows = rows->count < rows->width;
     float *columns = of_rows ? NULL : transposed(rows);

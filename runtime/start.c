@@ -28,7 +28,7 @@ typedef struct Start {
     size_t error_bytes;
 } Start;
 
-/* True for a state that may be taken. */
+/* True for a state that may be taken: a parameter or a state of a network or of the method. */
 static bool is_learned(const CoupletStateInfo *info) {
     return info->role == COUPLET_ROLE_PARAM || info->role == COUPLET_ROLE_STATE;
 }

@@ -63,6 +63,8 @@ static void take_chunks(CoupletThreads *pool, int worker) {
     }
 }
 
+/* Returns the number of the next run. Spins for a while, and then sleeps until the run is
+ * published. */
 static unsigned wait_for_work(CoupletThreads *pool, unsigned seen) {
     for (int i = 0; i < SPINS; i++) {
         unsigned now = atomic_load_explicit(&pool->generation, memory_order_acquire);

@@ -43,6 +43,8 @@ static bool end_step(Trainer *t, int64_t last) {
            couplet_trainer_keep_best(t);
 }
 
+/* Makes the steps up to `last`, with their logs, checkpoints and evaluations. Ends before if a
+ * signal comes, if output is lost, or by --stop-early. */
 static bool train_steps(Trainer *t, int64_t last) {
     CoupletSession *s = t->session;
     couplet_trainer_start_clock(t);
@@ -56,7 +58,8 @@ static bool train_steps(Trainer *t, int64_t last) {
             if (t->halted) break;
             t->torn = couplet_trainer_ended_by_signal(t);
             if (t->torn) break;
-            /* if a data file was cut short meanwhile, that explains the failure */
+            /* If a data file was cut short meanwhile, that explains the failure, and is reported in
+             * its place. */
             return couplet_guard_whole(t->error, t->error_bytes) && false;
         }
         if (!couplet_trainer_log_step(t, loss)) return false;
@@ -72,7 +75,7 @@ static bool is_whole(const Trainer *t) {
     return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps;
 }
 
-/* Makes the steps, and the evaluations around them that are missing. */
+/* Makes the steps, and those evaluations around them that are missing. */
 static bool train_whole(Trainer *t) {
     CoupletSession *s = t->session;
     const CoupletTrainOptions *o = t->options;
@@ -99,8 +102,8 @@ static bool train_whole(Trainer *t) {
     return couplet_trainer_was_heard(t);
 }
 
-/* Returns how the run ended. Without a sentence, a signal ended the work before the first step, and
- * nothing is written. */
+/* Returns how the run ended. If it failed without a sentence, a signal ended it before its first
+ * step, and nothing is written. */
 static CoupletRunEnd end_of(const Trainer *t, bool good, bool was_stopped) {
     if (!good && couplet_trainer_ended_by_signal(t)) return COUPLET_RUN_STOPPED;
     if (good) return was_stopped ? COUPLET_RUN_STOPPED : COUPLET_RUN_DONE;

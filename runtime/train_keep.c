@@ -110,7 +110,8 @@ static int64_t *kept_steps(const Trainer *t, int *count) {
     return steps;
 }
 
-/* Keeps the checkpoint that was just written. Removes the oldest ones beyond the number. */
+/* Keeps the checkpoint that was just written. Removes the oldest kept checkpoints beyond the number
+ * of --keep. */
 bool couplet_trainer_keep_last(Trainer *t) {
     char path[COUPLET_PATH_BYTES];
     int count;
@@ -164,6 +165,7 @@ static bool is_watched(const Trainer *t, int number) {
     return by->every > 0;
 }
 
+/* Watches a loss, if there is one of this name. */
 static bool watch_loss(Trainer *t, const char *name) {
     Watch *w = &t->watch;
     const bool is_sum = strcmp(name, "loss") == 0;
@@ -184,6 +186,8 @@ static bool refuse_several(Trainer *t, const char *word) {
     return refuse_watch(t, sentence);
 }
 
+/* Watches an evaluation or a report. Returns false with a sentence if none can be watched by this
+ * name. */
 static bool watch_measure(Trainer *t, const char *name) {
     Watch *w = &t->watch;
     char sentence[400];
@@ -263,7 +267,7 @@ void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count) 
     w->is_new = true;
 }
 
-/* Takes a row that a resumed run keeps. */
+/* Takes a row of the log, if the resumed run keeps it. */
 static bool hear_row(void *context, const CoupletMetric *row, int count) {
     Trainer *t = context;
     const CoupletMetric *step = couplet_metrics_find(row, count, "step");
@@ -280,7 +284,7 @@ static bool hear_row(void *context, const CoupletMetric *row, int count) {
 bool couplet_trainer_hear_log(Trainer *t) {
     if (!t->watch.on) return true;
     const bool good = couplet_metrics_each(t->metrics_path, hear_row, t, t->error, t->error_bytes);
-    /* a kill may have come between the row and its file */
+    /* The run may have been killed after it wrote the row and before it kept the checkpoint. */
     t->watch.is_new =
         t->watch.best_step == t->session->step && !is_own(t, t->best, t->watch.best_step);
     return good;

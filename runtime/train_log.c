@@ -57,7 +57,7 @@ static bool add_rates(Trainer *t) {
     return good && (!has_norm || add_column(t, "", "gradient_norm"));
 }
 
-/* Adds the names that work ahead of epochs and steps reports. */
+/* Adds a column for each number that the work ahead of epochs and steps reports. */
 static bool add_reports(Trainer *t) {
     const CoupletProgram *p = t->program;
     bool good = true;
@@ -94,7 +94,7 @@ bool couplet_trainer_open_logs(Trainer *t) {
     t->csv = couplet_csv_open(t->csv_path, (const char *const *)t->columns, t->column_count,
                               t->metrics_path, t->error, t->error_bytes);
     if (!t->csv || !t->options->tensorboard) return t->csv != NULL;
-    /* the rows of the start are in the log already, but in no event file */
+    /* The rows of the start are in the log already, but in no event file. */
     const bool has_start = t->session->step == 0 || t->measured_late;
     t->events = couplet_events_open(folder, t->session->step, has_start ? t->metrics_path : NULL,
                                     t->error, t->error_bytes);
@@ -103,7 +103,7 @@ bool couplet_trainer_open_logs(Trainer *t) {
 
 bool couplet_trainer_close_logs(Trainer *t, bool good) {
     char ignored[COUPLET_PATH_BYTES + 256];
-    /* the first sentence is kept */
+    /* If the run has failed before, its own sentence is kept. */
     good &= couplet_csv_close(t->csv, good ? t->error : ignored,
                               good ? t->error_bytes : sizeof ignored);
     couplet_events_close(t->events);

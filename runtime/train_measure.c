@@ -125,6 +125,7 @@ static bool show_classes(Trainer *t, CoupletSubject subject, const char *name,
     return true;
 }
 
+/* Prints and logs the results of the evaluations that are due. */
 static bool show_results(Trainer *t, CoupletSubject subject, const CoupletMoment *moment) {
     char label[LABEL_BYTES];
     for (int i = 0; i < t->program->eval_count; i++) {
@@ -145,6 +146,7 @@ static bool show_results(Trainer *t, CoupletSubject subject, const CoupletMoment
     return couplet_trainer_was_heard(t);
 }
 
+/* Prints and logs a report of `eval`. */
 static bool tell_of_measure(void *context, const CoupletAction *action, const char *name,
                             double value) {
     Trainer *t = context;

@@ -24,8 +24,8 @@ static bool is_whole(const Trainer *t) {
     return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps;
 }
 
-/* Opens the sources. The checkpoint of a resumed run tells the names of its classes. One that
- * cannot be read is refused later, where its arrays are taken. */
+/* Opens the sources. The checkpoint of a resumed run tells the names of its classes. A checkpoint
+ * that cannot be read is refused later, where its arrays are taken. */
 static bool open_sources(Trainer *t) {
     char path[COUPLET_PATH_BYTES];
     char why[COUPLET_PATH_BYTES + 256];
@@ -43,8 +43,7 @@ static bool open_sources(Trainer *t) {
     return good;
 }
 
-/* Reports what became of the classes' numbers, since other data may number its classes
- * differently. */
+/* Reports how classes are numbered where the data numbers them otherwise than the training did. */
 static void say_classes(Trainer *t) {
     for (int i = 0; i < t->program->source_count; i++) {
         const CoupletTable *table = &t->sources.data[i];
@@ -63,6 +62,7 @@ static void say_classes(Trainer *t) {
     }
 }
 
+/* Takes over the sources in the options, or opens them. */
 static bool take_sources(Trainer *t) {
     if (!t->options->sources) return open_sources(t);
     t->sources = *t->options->sources;
@@ -88,6 +88,7 @@ static void warn_of_last_channels(Trainer *t, const CoupletTable *table) {
     }
 }
 
+/* True if an earlier source is of the same file, about which the user has been told. */
 static bool is_told(const Trainer *t, int source) {
     const CoupletTable *data = t->sources.data;
     for (int other = 0; other < source; other++)
@@ -104,7 +105,7 @@ static void warn_of_values(Trainer *t) {
 }
 
 /* Warns of fields with unexpected shapes. If the spec claims the fields, their shapes are intended.
- * Several sources may be of one file. */
+ * Of several sources of one file, the first is warned of. */
 static void warn_of_shapes(Trainer *t) {
     for (int i = 0; i < t->program->source_count; i++)
         if (t->program->sources[i].claim_count == 0 && !is_told(t, i))
@@ -223,7 +224,7 @@ bool couplet_trainer_make_record(Trainer *t) {
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
 
-/* Reads what the rows of the log, up to the checkpoint, say. */
+/* Finds out which evaluations the log has, up to the step of the checkpoint. */
 static bool survey(Trainer *t) {
     const CoupletMoment moment = couplet_trainer_moment(t);
     bool *due = calloc((size_t)t->name_count + 1, sizeof *due);
@@ -238,15 +239,15 @@ static bool survey(Trainer *t) {
     return good;
 }
 
-/* Finds the checkpoint's place in the run, and the changes since. */
+/* Compares the settings with the record, and then loads the checkpoint and surveys the log. */
 static bool resume(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
     const CoupletLeave leave = {.change = o->change, .note = couplet_trainer_note, .context = t};
     int64_t steps = t->session->total_steps;
     uint64_t seed = t->session->seed;
     uint64_t recorded;
-    /* The settings come first: of a checkpoint with another batch it could only be said that its
-     * method differs. */
+    /* The settings are compared first. Of a checkpoint with another batch, loading could only say
+     * that it is of another method. */
     if (!couplet_trainer_make_record(t) ||
         !couplet_record_agrees(o->record, &t->now, o->folder->path, &leave, t->error,
                                t->error_bytes))
@@ -300,6 +301,7 @@ static bool write_settings(Trainer *t) {
            write_spec(t);
 }
 
+/* Computes the steps of a stage and of its epochs. Returns false with a sentence. */
 static bool open_clock(Trainer *t, Clock *clock) {
     const CoupletStage *stage = clock->stage;
     const int at = stage ? stage->train_source : t->program->train_source;
@@ -322,7 +324,7 @@ static bool open_clock(Trainer *t, Clock *clock) {
     return false;
 }
 
-/* Gathers what checkpoints must say about the words of the data. */
+/* Takes the codes of the data's words and the names of its classes, which checkpoints keep. */
 static bool take_codes(Trainer *t) {
     if (couplet_sources_codes(&t->sources, t->session->codes, t->session->classes)) return true;
     snprintf(t->error, t->error_bytes, "out of memory for the codes of the data");
@@ -347,7 +349,7 @@ bool couplet_trainer_open_schedule(Trainer *t) {
     return t->clocks != NULL;
 }
 
-/* True if an option can have its effect. If not, it is refused. */
+/* True if --give-every has something to write. If not, the option is refused. */
 static bool has_given(Trainer *t) {
     if (t->options->give_every == 0 || couplet_given(t->program, 0, NULL)) return true;
     snprintf(t->error, t->error_bytes,
@@ -382,8 +384,8 @@ static bool is_compared_before(const CoupletProgram *p, int number) {
     return false;
 }
 
-/* Warns of data with one label. A program that was built is trained on data that its compiler has
- * not seen. */
+/* Warns of a field that a loss compares and that has one value. The compiler warns of data that it
+ * sees, but a program that was built is trained on data that its compiler has not seen. */
 static void warn_of_one_label(Trainer *t) {
     const CoupletProgram *p = t->program;
     for (int i = 0; i < p->compared_count; i++) {

@@ -63,7 +63,8 @@ void couplet_trainer_end_ranks(Trainer *t, bool good) {
         couplet_group_fail(t->group, t->error);
 }
 
-/* Tells all ranks the worst difference. Returns false with a sentence if there is one. */
+/* Tells all ranks a difference that one of them has found; "" is none. Returns false with a
+ * sentence on every rank if there is one. */
 static bool agree_on(Trainer *t, const char *difference, const char *advice) {
     CoupletAgreed worst;
     if (!couplet_group_agree(t->group, *difference != 0, difference, &worst)) return lost(t);
@@ -78,7 +79,7 @@ static bool agree_on(Trainer *t, const char *difference, const char *advice) {
 
 /* ---- what ranks are started with ------------------------------------------------------------- */
 
-/* Lines, each with a name, a tab and a value. */
+/* The description of a run that ranks compare: lines, each with a name, a tab and a value. */
 typedef struct Lines {
     FILE *file;
     char *text;
@@ -223,7 +224,7 @@ static bool can_be_cut(Trainer *t) {
     return false;
 }
 
-/* The memory that this rank takes for states and the arrays of its largest step, in bytes. */
+/* Returns the bytes that this rank takes for states and the arrays of its largest step. */
 static double memory_of_rank(const Trainer *t) {
     const CoupletProgram *p = t->program;
     double states = 0, arrays = 0;
@@ -238,8 +239,9 @@ static double memory_of_rank(const Trainer *t) {
     return states + arrays;
 }
 
-/* The system promises more than there is and ends a process that takes it, so what cannot be is
- * said ahead of the first step. Ranks of one machine have about the same. */
+/* True if the ranks of this machine fit into its memory. The system promises more than there is,
+ * and ends a process that uses it, so this is checked ahead of the first step. Ranks of one machine
+ * need about the same. */
 static bool has_memory(Trainer *t) {
     const double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE),
                  each = memory_of_rank(t);

@@ -148,6 +148,7 @@ static double seconds_left(const Trainer *t) {
            (double)(s->total_steps - s->step);
 }
 
+/* Writes the parts of the line of progress, and the ranks by which they are left out. */
 static void fill_pieces(const Trainer *t, float loss, Piece pieces[PIECES]) {
     const CoupletSession *s = t->session;
     const CoupletStage *stage = couplet_trainer_stage(t);
@@ -259,6 +260,7 @@ bool couplet_trainer_log_step(Trainer *t, float loss) {
     return good;
 }
 
+/* Returns the deviation of the last step's embedding, or NAN if the step has none. */
 static double deviation(const Trainer *t) {
     const CoupletBuffer *b = couplet_plan_output(t->phase->train, "embedding");
     const float *embedding = b ? couplet_run_output(t->run, "embedding") : NULL;

@@ -58,7 +58,7 @@ bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase) {
     t->phase = phase;
     t->run = couplet_run_on(t->device, plan);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
-    /* kernels may be compiled in the first step */
+    /* Kernels may be compiled in the first step, and a signal must be able to end that. */
     if (t->run) couplet_run_heed(t->run, t->options->stop);
     if (t->run) couplet_run_feed_whole(t->run, bring_whole_batch, t);
     if (t->run && t->inputs)
@@ -127,8 +127,8 @@ static bool give(Trainer *t, const CoupletPlan *plan) {
                                t->error_bytes);
 }
 
-/* Halts in a step, which will be done again. So will the work ahead of it, if `worked`, whose
- * states are not kept. */
+/* Notes that a signal has ended a step, which will be done again. If `worked`, the work ahead of it
+ * will be, too, and the states that it has changed are not saved. */
 static bool halt(Trainer *t, bool worked, int64_t epoch_before) {
     t->halted = true;
     t->torn = worked;
@@ -136,7 +136,7 @@ static bool halt(Trainer *t, bool worked, int64_t epoch_before) {
     return false;
 }
 
-/* Gives the plan its inputs. False where nothing provides one. */
+/* Gives the plan its inputs. Returns false with a sentence if nothing provides one of them. */
 static bool take_inputs(Trainer *t, const CoupletPlan *plan) {
     couplet_session_scalars(t->session, plan, t->inputs);
     couplet_sources_whole(&t->sources, plan, t->inputs);

@@ -75,7 +75,8 @@ typedef struct Trainer {
     CoupletResult *results; /* the results of the evaluations for the last subject */
     CoupletSubject subject; /* the subject that is measured */
     Clock *clocks;          /* one for each stage; a single one if there are none */
-    /* The steps of an epoch; the step at which the clock was started. */
+    /* The steps of an epoch. The step and the time at which the clock of the shown rate was
+     * started. */
     int64_t per_epoch;
     int64_t rate_step;
     double rate_started;
@@ -94,8 +95,8 @@ typedef struct Trainer {
     bool colours;
     bool warned;
     bool refused;
-    /* a signal ended an evaluation, or the work ahead of an epoch, so states are between two
-     * steps */
+    /* `cut`: a signal ended an evaluation. `torn`: a signal ended the work ahead of an epoch, so
+     * the states are between two steps. */
     bool cut;
     bool torn;
     bool halted;            /* a signal ended a step half way: states are those ahead of it */
@@ -105,10 +106,11 @@ typedef struct Trainer {
     size_t error_bytes;
 } Trainer;
 
-/* of couplet_embedding_deviation, which is about 1 for a spread embedding */
+/* An embedding has collapsed if its couplet_embedding_deviation is below this. A spread embedding
+ * has about 1. */
 #define COUPLET_COLLAPSED 0.1
 
-/* Functions that return a bool have left a sentence in `error` where that is false. */
+/* A function that returns false has left a sentence in `error`. */
 
 /* ---- train.c ---- */
 
@@ -159,7 +161,7 @@ void couplet_trainer_end_ranks(Trainer *t, bool good);
 int couplet_trainer_stages(const Trainer *t); /* the number of clocks */
 /* Sets the stage of the next step; behind the last step, the last stage. */
 void couplet_trainer_set_stage(Trainer *t);
-/* The present stage; NULL: the method has none. */
+/* Returns the present stage, or NULL if the method has none. */
 const CoupletStage *couplet_trainer_stage(const Trainer *t);
 /* Sets the stage of a clock. */
 void couplet_trainer_enter_stage(Trainer *t, int clock);
@@ -230,7 +232,7 @@ bool couplet_trainer_open_watch(Trainer *t);
 /* Takes a row of the log; in a resumed run, all rows up to its checkpoint. */
 void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count);
 bool couplet_trainer_hear_log(Trainer *t);
-/* Takes over from rank 0 what that has seen in its log. */
+/* Takes over from rank 0 what rank 0 has seen in its log. */
 bool couplet_trainer_take_log(Trainer *t);
 bool couplet_trainer_ends_early(const Trainer *t); /* true if --stop-early ends the run */
 void couplet_trainer_say_early(Trainer *t);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Chains that only group others. What is in them has the same names as without them. */
+/* Chains that only group other layers. Arrays in them have the same names as without the chain. */
 static const char *const groups[] = {"large_stem_1.", "resnet50_stages_1."};
 
 typedef struct BlockRow {
@@ -74,6 +74,8 @@ static const BlockRow *block_of(CoupletFamily family, const char *part, size_t l
     return NULL;
 }
 
+/* Counts a block when its label is a new one: its number within the stage, and the stage if the
+ * block opens one. */
 static void count_block(CoupletNaming *n, const BlockRow *row, const char *part, size_t length) {
     if (strlen(n->label) == length && strncmp(n->label, part, length) == 0) return;
     const bool is_first = n->stage == 0;
@@ -95,8 +97,8 @@ static const char *below_block(const NameRow *row, const BlockRow *block) {
     return is_any || is_it ? bar + 1 : NULL;
 }
 
-/* Returns the rest of our name behind the row's, which is "" if the row has the whole name; NULL if
- * the row has another name. */
+/* Returns the end of their name that stands for the rest of `ours` behind the row's name: "" if the
+ * row has the whole name. NULL: the row has another name. */
 static const char *rest_of(const char *row, const char *ours) {
     const size_t length = strlen(row);
     if (row[length - 1] != '.') return strcmp(row, ours) == 0 ? "" : NULL;

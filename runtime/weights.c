@@ -51,7 +51,8 @@ static const char *named_by_hand(const Taking *t, const char *below) {
     return NULL;
 }
 
-/* Finds the array in the file by one scheme of names. `tried` is its name there. */
+/* Finds the array in the file by one scheme of names. *tried is the name that was looked for.
+ * Returns NULL if the file has no such array. */
 static const CoupletTensorEntry *find_array(const Taking *t, const CoupletStateInfo *info,
                                             const char *below, int scheme, CoupletNaming *naming,
                                             CoupletTheirName *tried) {
@@ -114,7 +115,7 @@ static int next_axis(int rank, const int64_t *shape, int at) {
 }
 
 /* True if the shapes agree. Axes of one entry do not count, since a 1 x 1 convolution is a matrix
- * here. Their first axis may hold several of our arrays. */
+ * here. The first axis of the file's array may hold `pieces` arrays of ours. */
 static bool fits_shape(const CoupletTensorEntry *entry, const CoupletStateInfo *info, int pieces) {
     int a = next_axis(entry->rank, entry->shape, 0);
     int b = next_axis(info->rank, info->shape, 0);
@@ -175,6 +176,7 @@ static bool refuse_weights(const Taking *t, const char *sentence) {
     return false;
 }
 
+/* True if the array of the file can be taken for the state. Returns false with a sentence. */
 static bool is_fit(const Taking *t, const CoupletStateInfo *info, const CoupletTensorEntry *entry,
                    const CoupletTheirName *tried) {
     char line[LINE_BYTES];
@@ -208,6 +210,7 @@ static int64_t entry_count(const CoupletStateInfo *info) {
     return count;
 }
 
+/* Returns the values for the state as float32, from malloc, or NULL with a sentence. */
 static float *convert_entry(const Taking *t, const CoupletStateInfo *info,
                             const CoupletTensorEntry *entry, const CoupletTheirName *tried) {
     const int64_t count = entry_count(info);
@@ -231,6 +234,7 @@ static float *convert_entry(const Taking *t, const CoupletStateInfo *info,
 
 /* ---- a statement ----------------------------------------------------------------------------- */
 
+/* True if a `start` statement names a part that has the array itself. */
 static bool begins_with_its_own(const CoupletProgram *p, const CoupletStateInfo *info) {
     bool own = false;
     for (int i = 0; i < p->start_count; i++) {
@@ -257,7 +261,8 @@ static bool send_values(const Taking *t, int slot, const float *values) {
     return (good && d->calls->wait(d)) || refuse_weights(t, d->fault.sentence);
 }
 
-/* Visits every array of the part. With `send`, also sends them to the device. */
+/* Checks every array of the part and, with `send`, sends its values to the device. `used`, if it is
+ * not NULL, notes which arrays of the file were found. */
 static bool take_arrays(const Taking *t, bool send, int *count, bool *used) {
     const CoupletProgram *p = t->session->program;
     CoupletNaming naming = naming_of(t->scheme);
@@ -288,6 +293,7 @@ static bool is_a_count(const char *name) {
     return length >= end && strcmp(name + length - end, ending) == 0;
 }
 
+/* Reports the arrays of the file that have no place in the part. */
 static void say_left(const Taking *t, const bool *used) {
     char line[LINE_BYTES];
     char shape[SHAPE_BYTES];

@@ -32,7 +32,7 @@ typedef struct Opencl {
     const char *options; /* the options for the device's compiler */
     bool was_cached;
     bool is_pocl;
-    /* in bytes: the memory of the device, its largest allocation, and what is allocated */
+    /* In bytes: the device's memory, its largest allocation, and the memory in use. */
     int64_t memory;
     int64_t piece;
     int64_t in_use;
@@ -53,8 +53,7 @@ static inline Opencl *opencl_of(CoupletDevice *device) {
     return (Opencl *)device;
 }
 
-/* ---- calls: opencl_check.c
- * -------------------------------------------------------------------------- */
+/* ---- calls: opencl_check.c ------------------------------------------------------------------- */
 
 /* True if `code` is success. Otherwise the device notes the call, its place and the code's name. */
 bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int line);
@@ -70,8 +69,7 @@ const char *opencl_code_name(long code);
         opencl_check((cl), code_, #function, __FILE__, __LINE__);                                  \
     })
 
-/* ---- opencl_device.c, program.c, opencl_product.c
- * ---------------------------------------------------------- */
+/* ---- opencl_device.c, program.c, opencl_product.c -------------------------------------------- */
 
 extern const CoupletDeviceCalls opencl_calls;
 /* Builds the runtime's own kernels, and allocates its words. */

@@ -16,7 +16,8 @@ enum { CHECK_ITEMS = 16384 /* the work-items that check an array */, ROWS_GROUP 
 /* The compiled code with which a plan's steps are launched. */
 typedef struct Code {
     const char *source;
-    /* by step; the steps of one kernel share it, and `owned` tells which releases it */
+    /* By step: its kernel. Steps of one kernel share it, and `owned` is true for the step that
+     * releases it. */
     cl_kernel *kernels;
     bool *owned;
     int count;
@@ -104,7 +105,8 @@ static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t
                                       (size_t)bytes, to, 0, NULL, NULL));
 }
 
-/* The queue is flushed, since nothing else may come to do it before the copy is awaited. */
+/* Starts a copy to the host. The queue is flushed, because nothing else may flush it before the
+ * copy is awaited. */
 static bool fetch(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes,
                   void **mark) {
     Opencl *cl = opencl_of(device);
