@@ -1,7 +1,7 @@
-/* A back end, as everything ahead of it sees it: a name, what it asks of its kernels, and what
- * becomes of graphs on one kind of device. A new one is a folder with such a struct and a line in
- * backend.c; the driver finds it by its name. The device itself is the runtime's
- * (runtime/device.h). */
+/* A back end, as everything ahead of it sees it: a name, its demands on its kernels, and functions
+ * that compile graphs for one kind of device and open such devices. A new one is a folder with such
+ * a struct and a line in backend.c; the driver finds it by its name. The device itself is the
+ * runtime's (runtime/device.h). */
 #ifndef COUPLET_COMPILER_BACKEND_H
 #define COUPLET_COMPILER_BACKEND_H
 
@@ -34,9 +34,10 @@ enum { ANY_DEVICE = -1 /* any device, which need not be present */ };
 struct BackEnd {
     const char *name;     /* the word of --device and --emit */
     const char *sentence; /* the machine that the code runs on, for messages */
-    /* The device is the cores of this machine, and runs on threads of the caller. */
+    /* True if the device is the cores of this machine. It then runs on threads of the caller. */
     bool is_host;
-    /* The second device is `NAME:1`; 1: there is a single device, without a number. */
+    /* The most devices that a name may number. The second device is `NAME:1`. 1: there is a single
+     * device, without a number. */
     int most_devices;
     /* Returns the number of the device for one of several processes on this machine. Devices of the
      * first one's kind are dealt out in turn. NULL: all processes share a single device. */
@@ -57,14 +58,15 @@ struct BackEnd {
      * text. */
     bool (*write)(Arena *arena, const GraphList *list, const char *name, const char *path,
                   const char **text, int *kernel_count, const char **error);
-    const char *suffix; /* the suffix of a file with that text */
+    const char *suffix; /* the suffix of a file with that text; NULL: there is no text */
 };
 
 extern const BackEnd cpu_backend, opencl_backend;
 
-/* Returns all back ends. The first one is meant where none is named. */
+/* Returns all back ends. The first one is used if the user names none. */
 const BackEnd *const *backends(int *count);
-const BackEnd *backend_find(const char *name); /* NULL: there is none of that name */
+/* Returns NULL if there is no back end of that name. */
+const BackEnd *backend_find(const char *name);
 /* Frees the code. Code that is all zeros may be freed, too. */
 void backend_free(BackEndCode *code);
 

@@ -1,5 +1,5 @@
-/* The CPU as a back end. Its code lies in this process; its device is made by whoever has threads.
- */
+/* The CPU as a back end. Its code lies in this process, and its device is made from the caller's
+ * threads. */
 #include "compiler/backend/backend.h"
 #include "compiler/cpu/cpu.h"
 #include "runtime/threads.h"

@@ -1,5 +1,5 @@
 /* The step of each reducer, as lines of OpenCL C: a work-item takes a term, two shares are joined
- * in local memory, the cells of a sweep take a term. Every reducer is written once, here.
+ * in local memory, the cells of a sweep take a term. Each reducer is written here and nowhere else.
  *
  * Sums keep what each addition has lost (Kahan's rule), because a device need not have doubles. A
  * log-sum-exp keeps its largest term and the sum shifted by it. */
@@ -44,16 +44,17 @@ Value fold_neutral(const Fold *fold) {
     return fold_takes_smallest(n) ? "INT_MAX" : "INT_MIN";
 }
 
-/* `a` against `b`, where a NaN is better than any number. */
+/* Returns the condition that `a` is better than `b`. A NaN is better than any number. */
 static Value better(const Fold *fold, Value a, Value b) {
     const char *sign = fold_takes_smallest(fold->node) ? "<" : ">";
     if (!is_float(fold)) return arena_printf(fold->f->arena, "%s %s %s", a, sign, b);
     return arena_printf(fold->f->arena, "%s %s %s || (isnan(%s) && !isnan(%s))", a, sign, b, a, b);
 }
 
-/* Kahan's sum: what an addition rounds off is added with the next term. A sum of any number of
- * terms then is off by two roundings of the sum of magnitudes, and of each addition one of the
- * second order. A device need not have doubles. */
+/* Adds a term by Kahan's rule, if the fold keeps rounding errors: what an addition rounds off is
+ * added with the next term. The error of a sum of any number of terms is then two roundings of the
+ * sum of magnitudes, and one of the second order for each addition. Doubles are not used, because a
+ * device need not have them. */
 static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
     Frame *f = fold->f;
     if (!fold->keeps_lost) {
@@ -63,12 +64,13 @@ static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
     }
     Value whole = write_const(f, "float", "%s + %s", term, lost);
     Value after = write_const(f, "float", "%s + %s", sum, whole);
-    /* an infinite sum has no rounding error */
+    /* An infinite sum has no rounding error. */
     write_line(f, "%s = isinf(%s) ? 0.0f : %s - (%s - %s);", lost, after, whole, after, sum);
     write_line(f, "%s = %s;", sum, after);
 }
 
-/* Digits from 1/2 to 1 of a float, whose exponent goes to *power; 0 and what is not finite stay. */
+/* Returns the digits of a number, from 1/2 to 1, and its exponent in *power. 0 and numbers that are
+ * not finite are returned as they are, with exponent 0. */
 static Value write_digits(const Fold *fold, Value number, Value *power) {
     Frame *f = fold->f;
     Value plain = write_const(f, "bool", "isfinite(%s) && %s != 0.0f", number, number);
@@ -109,7 +111,8 @@ void fold_exponential(const Fold *fold, const Cells *c, Value term) {
     add_keeping(fold, c->sum, c->lost, term);
 }
 
-/* Reducers whose shares are joined as terms are. True when it was one. */
+/* Takes a term, or the value of another share, if the reducer treats both alike. Returns false for
+ * a place, which it leaves to the caller. */
 static bool combine_term(const Fold *fold, const Cells *c, Value term) {
     const GOp join = graph_reducers[fold->node->reducer].join;
     const char *sign = join == G_OR ? "|" : join == G_AND ? "&" : NULL;

@@ -17,7 +17,8 @@ enum {
     ORDER = 4096     /* the most entries of a row that is sorted in local memory */
 };
 
-/* A kernel of the program and its text. Kernels of the plans with equal texts are one. */
+/* A kernel of the plans, its text, and how it is launched. Kernels with equal texts become one
+ * kernel of the program. */
 typedef struct Emitted {
     const char *symbol; /* the symbol of the kernel in the plan */
     const char *text;   /* the text of the kernel; NULL: a library's product */
@@ -31,7 +32,7 @@ typedef struct Program {
     const Plan *plans;
     int plan_count;
     Kernel **kernels;
-    Emitted *emitted; /* by symbol */
+    Emitted *emitted; /* by number of the kernel; after write_program, sorted by symbol */
     int count;
     Text text;
 } Program;
@@ -42,8 +43,8 @@ static Geometry emit_compute(Frame *f) {
     return f->node->reducer == GR_NONE ? write_elements(f) : write_reduction(f);
 }
 
-/* The emitter of each kind of kernel. For a kind without one, the user gets a message with its
- * line. */
+/* The emitter of each kind of kernel. Where a formula needs a kind without one, the user gets a
+ * message with the formula's line. */
 static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = write_topk,
@@ -95,6 +96,7 @@ static void write_extents(Program *p, int rank, const int64_t *shape) {
 
 enum { PLACES = 4 };
 
+/* True if the step runs this kernel, or another one with the same text. */
 static bool runs(const Program *p, const CoupletStep *step, const Emitted *e) {
     for (int i = 0; i < p->count; i++)
         if (strcmp(p->emitted[i].symbol, step->symbol) == 0)
@@ -140,6 +142,7 @@ static const char *kernel_word(const Kernel *k) {
                                                                  : words[k->kind];
 }
 
+/* Returns the words of a kernel's comment that say what it does. */
 static const char *what_it_does(const Kernel *k) {
     switch (k->kind) {
     case KERNEL_TOPK:
@@ -166,7 +169,7 @@ static const char *what_it_does(const Kernel *k) {
     return reducer_word(k->node->reducer);
 }
 
-/* Writes the arguments of the first step that runs the kernel. */
+/* Writes the operands that the kernel has in the first step that runs it. */
 static void write_operands(Program *p, const Kernel *k) {
     int inputs = k->operand_count - k->output_count;
     text_printf(&p->text, "\n  ");
@@ -213,12 +216,15 @@ static void write_comment(Program *p, const Emitted *e) {
     text_printf(&p->text, " */\n");
 }
 
+/* True if an int indexes every element of the operands. */
 static bool fits_limits(const Kernel *k) {
     for (int i = 0; i < k->operand_count; i++)
         if (graph_element_count(k->operands[i]) >= INT32_MAX) return false;
     return true;
 }
 
+/* Names a kernel by a word and two hashes of its text, so that kernels of equal text have one
+ * name. */
 static const char *kernel_name(Arena *arena, const char *word, const char *text) {
     uint64_t a = 1469598103934665603u;
     uint64_t b = 7809847782465536322u;
@@ -303,6 +309,7 @@ static bool emit_all(Program *p, const char **error) {
     return true;
 }
 
+/* True if an earlier kernel has this text and name. */
 static bool is_repeated(const Program *p, int number) {
     for (int i = 0; p->emitted[number].text && i < number; i++)
         if (p->emitted[i].text == p->emitted[number].text &&
@@ -335,6 +342,7 @@ static void set_geometry(CoupletLaunch *launch, Geometry shape) {
     launch->each = shape.each;
 }
 
+/* Sets the launch of each step. Contractions that share a kernel have launches that differ. */
 static void set_launches(Program *p, Plan *plan) {
     CoupletLaunch *launches = arena_array(p->arena, CoupletLaunch, plan->out->step_count + 1);
     for (int i = 0; i < plan->out->step_count; i++) {

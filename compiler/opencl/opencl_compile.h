@@ -15,11 +15,12 @@ typedef struct OpenclOptions {
     bool comments;
 } OpenclOptions;
 
-/* The target of its plans. */
+/* Returns the back end's demands on its kernels. */
 PlanTarget opencl_plan_target(const OpenclOptions *options);
 
 /* Makes plans[i], which runs graphs[i]. States are numbered as in `states`. Everything lives in the
- * arena, and plans[i]->kernels is the source. False on failure, with a sentence in *error. */
+ * arena, and plans[i]->kernels is the source. Returns false on failure, with a sentence in
+ * *error. */
 bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
                     int state_count, const OpenclOptions *options, CoupletPlan **plans,
                     int *kernel_count, const char **error);

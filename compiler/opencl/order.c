@@ -32,7 +32,8 @@ Geometry write_order(Frame *f) {
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "for (int i = me; i < %lld; i += %d) y[row * %lld + i] = order[i];",
                (long long)size.result, GROUP, (long long)size.result);
-    /* Terms that a guard excludes become -inf. */
+    /* A term that the guard excludes is -inf. If such a term is among those that were selected,
+     * there were too few candidates. */
     if (selects)
         write_fault(f,
                     arena_printf(f->arena, "me == 0 && x[order[%lld]] == -INFINITY",

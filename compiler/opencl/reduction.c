@@ -1,8 +1,8 @@
-/* A compute node with a reducer. A group of work-items makes `columns` elements, each by `lanes`
- * work-items; lane l takes the terms l, l + lanes, ... in order, and the lanes are joined by a tree
- * in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
- * the same bits come out at every run; nothing is atomic. In a reduction by key an element's terms
- * are the members of its list (write_bucket.c). */
+/* Writes a compute node with a reducer. A group of work-items makes `columns` elements, each by
+ * `lanes` work-items. Lane l takes the terms l, l + lanes, ... in order, and the lanes are joined
+ * by a tree in local memory. With a single lane, a work-item goes over all terms of its element.
+ * The order is fixed by the shape and nothing is atomic, so the same bits come out at every run. In
+ * a reduction by key an element's terms are the members of its list (write_bucket.c). */
 #include "compiler/graph/visit.h"
 #include "compiler/graph/walk.h"
 #include "compiler/opencl/fold.h"
@@ -12,6 +12,8 @@
 
 enum {
     FEW_TERMS = 8 /* the most terms that a work-item adds without compensation */,
+    /* The terms from which on a whole group makes one element, those from which on several lanes
+     * do, and the columns of a group whose elements read neighbours. */
     LONG_ROW = 512,
     SHORT_ROW = 64,
     COLUMNS = 32
@@ -21,17 +23,21 @@ typedef struct Reduction {
     Frame *f;
     const GNode *node;
     const Bucket *bucket; /* the segment reduction; NULL: all terms are visited */
-    const GExpr *guard;   /* the guard of the visited terms */
+    /* the condition that is still to be asked of each visited term; NULL: none */
+    const GExpr *guard;
     const int64_t *extents;
     int64_t columns;
     int64_t lanes;
     int64_t terms;
     Fold fold;
-    bool is_long, exponentials; /* `is_long`: sums keep their rounding error */
+    /* `is_long`: sums keep their rounding error. `exponentials`: this is the second pass of a
+     * log-sum-exp. */
+    bool is_long, exponentials;
 } Reduction;
 
 /* ---- the shape of a group -------------------------------------------------------------------- */
 
+/* What reads_columns has found so far: a read whose last subscript is the output's last index. */
 typedef struct Columns {
     const GNode *node;
     bool by_output;
@@ -60,6 +66,9 @@ static int64_t power_of_two_for(int64_t count) {
     return power;
 }
 
+/* Chooses the columns and lanes of a group. Short rows and members of keys get one lane. If
+ * neighbouring elements read neighbours, a group takes some of them. Else a group takes a few
+ * elements, or a single one if it has many terms. */
 static void shape_group(Reduction *r) {
     int64_t outputs = graph_element_count(r->node);
     if (r->bucket || r->terms < SHORT_ROW)

@@ -130,9 +130,10 @@ void write_store(Frame *f, Value at, Value value) {
     const bool is_best = n->reducer == GR_MAX || n->reducer == GR_MIN;
     if (n->type == GT_INT && (is_best || n->reducer == GR_NONE || n->reducer == GR_SUM) &&
         !gx_entries_fit(f->kernel->graph, n)) {
-        value = write_const(f, "long", "%s", value); /* an entry has 32 bits, and arithmetic 64 */
+        /* An entry has 32 bits in memory, and arithmetic has 64. */
+        value = write_const(f, "long", "%s", value);
         Value cut = arena_printf(f->arena, "%s != (int)%s", value, value);
-        /* an extremum without terms is not read */
+        /* The entry of an extremum without terms is not read. */
         if (is_best)
             cut = arena_printf(f->arena, "%s && %s != %s", cut, value,
                                n->reducer == GR_MIN ? "LONG_MAX" : "LONG_MIN");

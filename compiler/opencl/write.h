@@ -39,16 +39,17 @@ typedef struct Frame {
     Text text;
     int depth;
     int variables;
+    /* true if some text of the kernel raises a fault */
     bool raises;
-    int row_index; /* in a sweep: the index of the node that is the tile's row */
+    int row_index; /* in a sweep, the index of the node that is the tile's row */
     Known known;
     ARRAY(Narrowed) narrowed;
     Known checked; /* by expression of the node at hand: true if it can raise a fault */
 } Frame;
 
 /* The pieces of work of a kernel, and how many of them a group does. `count` is an argument and not
- * in the text, so kernels that differ only in it are one. Pieces are numbered from the launch's
- * global offset on, which get_global_id counts in and get_group_id does not. */
+ * in the text, so kernels that differ in nothing else are one. Pieces are numbered from the
+ * launch's global offset on. get_global_id counts this offset in, and get_group_id does not. */
 typedef struct Geometry {
     int64_t count;
     int64_t each;
@@ -70,16 +71,17 @@ void write_fault(Frame *f, Value condition, CoupletFaultKind kind);
 /* Join masks. NULL is the mask that always holds. */
 Value mask_and(Frame *f, Value a, Value b);
 Value mask_not(Frame *f, Value a);
+/* Returns a real as a constant of C. */
 Value frame_real_text(Frame *f, double value);
 const char *opencl_value_type(GType type); /* the type of a value of any size: float, long, int */
 /* the type of an element in memory: float, int, uchar */
 const char *opencl_element_type(GType type);
-/* Gives the number of an operand; -1 if the node is no operand. */
+/* Returns the number of an operand, or -1 if the node is no operand. */
 int frame_operand_of(const Frame *f, const GNode *tensor);
-/* The name of an operand that is written. */
+/* Returns the name of an operand that is written. */
 Value frame_output_name(Frame *f, int operand);
 
-/* The piece that a group of one piece does, or the first of a group's. */
+/* Returns the number of the first piece that a group does, where a group does `each` pieces. */
 Value write_first_piece(Frame *f, int64_t each);
 /* Sets `count` indices of the node from `first` on, whose extents these are, from their position
  * `at`, which counts row by row. */
@@ -94,7 +96,7 @@ Value write_whole_sum(Frame *f, Value a, Value b, Value mask);
 /* Stores an element of the kernel's output. */
 void write_store(Frame *f, Value at, Value value);
 
-/* The element of a streamed product at the present place of its tile (write_sweep.c). */
+/* Returns the element of a streamed product at the present place of its tile (write_sweep.c). */
 Value sweep_element(Frame *f, const GExpr *load);
 
 /* ---- kernels: each writes the body, whose text is then framed by its head -------------------- */

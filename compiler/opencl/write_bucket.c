@@ -1,9 +1,9 @@
-/* Reductions by key (compiler/plan/bucket.h): a group of work-items sorts the members of one
- * segment; then each element of the result goes over its own members, as any reduction does over
+/* Reductions by key (compiler/plan/bucket.h). A group of work-items sorts the members of one
+ * segment. Then each element of the result goes over its own members, as any reduction goes over
  * its terms (reduction.c). */
 #include "compiler/opencl/write_bucket.h"
 
-/* The place of the values of a role's axes among their combinations. */
+/* Returns the row-major position of the values that the axes of a role have. */
 static Value place_of(Frame *f, const Bucket *b, int role, const Value *values) {
     Value place = NULL;
     for (int a = 0; a < b->node->rank; a++) {
@@ -17,6 +17,7 @@ static Value place_of(Frame *f, const Bucket *b, int role, const Value *values) 
 
 /* ---- the sort -------------------------------------------------------------------------------- */
 
+/* Sets the indices of the segment's axes from the number of the segment, and all others to 0. */
 static void set_segment(Frame *f, const Bucket *b) {
     int64_t extents[GRAPH_MAX_RANK] = {0};
     for (int a = 0; a < b->node->rank; a++)
@@ -24,8 +25,8 @@ static void set_segment(Frame *f, const Bucket *b) {
     write_unravel(f, "segment", 0, b->node->rank, extents);
 }
 
-/* `key` becomes the member's, or -1 when it is in no list. Conditions are asked in the guard's
- * order, each only where those before it hold. */
+/* Writes the variable `key`: the key of the member, or -1 if the member is in no list. The
+ * conjuncts are evaluated in the guard's order, each only where those before it hold. */
 static void write_key(Frame *f, const Bucket *b) {
     Value values[GRAPH_MAX_RANK] = {NULL};
     Value mask = "member < members";
@@ -48,8 +49,8 @@ static void write_key(Frame *f, const Bucket *b) {
     write_line(f, "const int key = %s ? %s : -1;", mask, place_of(f, b, BUCKET_TARGET, values));
 }
 
-/* Counts the members of each key. Every work-item counts members of its own; whole numbers add up
- * in any order. */
+/* Counts the members of each key. Each work-item counts members of its own, and whole numbers add
+ * up to the same count in any order. */
 static void count_members(Frame *f, const Bucket *b) {
     write_line(f, "for (int i = me; i < targets; i += %d) ends[i] = 0;", GROUP);
     write_line(f, "barrier(CLK_GLOBAL_MEM_FENCE);");
@@ -81,8 +82,8 @@ static void find_begins(Frame *f) {
 }
 
 /* Lists the members of each key in order, as many at a time as the group has work-items. A member
- * comes behind those of its key that stand before it. The last of a key moves the key's begin on,
- * so that begins end as ends. */
+ * comes behind those of its key that stand before it. The last of these members of a key moves the
+ * key's begin on, so that in the end each begin has become the end of its list. */
 static void list_members(Frame *f, const Bucket *b) {
     write_open(f, "for (int first = 0; first < members; first += %d)", GROUP);
     write_line(f, "const int member = first + me;");

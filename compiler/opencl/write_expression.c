@@ -7,6 +7,7 @@
 
 /* ---- values written so far ------------------------------------------------------------------- */
 
+/* Returns the slot that holds the expression under this mask, or the free slot for it. */
 static int slot_of(const Known *known, const GExpr *expr, Value mask) {
     int at = (int)(expr->id * 2654435761u) & (known->capacity - 1);
     while (known->keys[at] && (known->keys[at] != expr || known->masks[at] != mask))
@@ -37,9 +38,10 @@ static void remember(Frame *f, Known *known, const GExpr *expr, Value mask, Valu
 
 /* ---- scalar functions ------------------------------------------------------------------------ */
 
-/* C for reals, whole numbers and truth values, with the arguments as %1$s and %2$s. Where a row has
- * no text for a type, the graph has no such node. The built-in functions of OpenCL are within a few
- * ulp; infinities and NaN go through them as through the CPU's own. */
+/* The text of each scalar operation in C, for reals and for whole numbers or truth values, with the
+ * arguments as %1$s and %2$s. Where a row has no text for a type, the graph has no such node. The
+ * built-in functions of OpenCL are within a few ulp. Infinities and NaN go through them as through
+ * the CPU's own. */
 typedef struct ScalarText {
     const char *real;
     const char *whole;
@@ -102,8 +104,8 @@ static bool is_positive_constant(const GExpr *e) {
     return e->op == G_CONST && e->integer > 0;
 }
 
-/* Gives the text of a division. A dividend that is never negative, over a constant, needs no
- * flooring. */
+/* Returns the text of a division by a positive constant whose dividend is never negative, or NULL.
+ * Such a division needs no flooring. */
 static const char *division_text(Frame *f, const GExpr *e) {
     int64_t low;
     int64_t high;
@@ -130,7 +132,7 @@ Value write_whole_sum(Frame *f, Value a, Value b, Value mask) {
 }
 
 /* Writes an operation whose result 64 bits may not hold. The least number of 64 bits has no
- * negative and no quotient by -1; no number has a quotient by 0. */
+ * negative and no quotient by -1, and no number has a quotient by 0. */
 static Value write_checked(Frame *f, const GExpr *e, Value mask) {
     Value a = write_const(f, "long", "%s", write_expr(f, e->args[0], mask));
     Value b =
@@ -166,7 +168,7 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
         const char *plain = division_text(f, e);
         if (plain) text = plain;
     }
-    /* one operand is widened if the result may need it, and C then widens the other */
+    /* If the result may need 64 bits, one operand is widened, and C then widens the other. */
     if (strcmp(type, "long") == 0) {
         a = arena_printf(f->arena, "(long)%s", a);
     }
@@ -175,6 +177,7 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
+/* Reads the element at position `at` of an operand. */
 static Value element_at(Frame *f, const GNode *tensor, Value at) {
     int operand = frame_operand_of(f, tensor);
     switch (tensor->type) {
@@ -190,6 +193,9 @@ static Value element_at(Frame *f, const GNode *tensor, Value at) {
     return write_const(f, "int", "a%d[%s] != 0", operand, at);
 }
 
+/* Writes a read. A subscript outside its axis is replaced by 0, so that the read is safe. `inside`
+ * is the condition that all subscripts are in the array, and `checked` is the part of it whose
+ * failure is a fault. */
 static Value write_load(Frame *f, const GExpr *load, Value mask) {
     const GNode *tensor = load->tensor;
     if (tensor->streamed && f->kernel->kind == KERNEL_SWEEP) return sweep_element(f, load);
@@ -228,7 +234,7 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
     return value;
 }
 
-/* The kernel's operands end with seed and step before its output. */
+/* Writes a draw. Seed and step are the kernel's operands right ahead of its output. */
 static Value write_random(Frame *f, const GExpr *e, Value mask) {
     Value site = write_expr(f, e->args[0], mask);
     Value element = write_expr(f, e->args[1], mask);
@@ -243,8 +249,8 @@ static Value write_random(Frame *f, const GExpr *e, Value mask) {
 
 static bool may_fault(Frame *f, const GExpr *e);
 
-/* Gives mask && condition and remembers the mask: text that was written where the mask holds serves
- * here, too. */
+/* Returns mask && condition and remembers the mask, because values that were written where the mask
+ * holds serve here, too. */
 static Value narrowed(Frame *f, Value mask, Value condition) {
     if (!mask) return condition;
     Value both = mask_and(f, mask, condition);
@@ -253,6 +259,7 @@ static Value narrowed(Frame *f, Value mask, Value condition) {
     return both;
 }
 
+/* Returns the mask that `mask` was narrowed from, or NULL. */
 static Value wider(const Frame *f, Value mask) {
     for (int i = f->narrowed.count - 1; i >= 0; i--)
         if (f->narrowed.items[i].mask == mask) return f->narrowed.items[i].of;
@@ -325,7 +332,8 @@ static Value write_new(Frame *f, const GExpr *e, Value mask) {
 }
 
 /* True if the expression may fault: an index read from data may leave its array, a real may not fit
- * as an int, or an int may leave 64 bits. Nothing else is reported under a mask. */
+ * as an int, or an int may leave 64 bits. No other expression depends on the mask that it is
+ * written under. */
 static bool may_fault(Frame *f, const GExpr *e) {
     static const char no[] = "no";
     static const char yes[] = "yes";

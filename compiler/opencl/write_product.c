@@ -1,10 +1,13 @@
 /* Contractions in tiles: a group of work-items makes a tile of y for one range of k. Strips of both
- * operands go to local memory through the table's lists of offsets, so that any index expression is
- * read the same way; each work-item keeps a block of sums in registers. Its rows come in fours of
- * neighbours, a vector of local memory each, and the fours of neighbouring work-items lie side by
- * side, so that no two ask one bank for different words; so do its columns. The text depends on the
- * tile's sides and on how the operands lie, and on nothing else: contractions that agree in those
- * are one kernel. */
+ * operands go to local memory through the table's lists of offsets, so any index expression is read
+ * in the same way. Each work-item keeps a block of sums in registers.
+ *
+ * The rows of this block come in fours of neighbours, each a vector of local memory, and the fours
+ * of neighbouring work-items lie side by side, so that no two ask one bank for different words. The
+ * columns do so, too.
+ *
+ * The text depends on the tile's sides and on how the operands lie, and on nothing else.
+ * Contractions that agree in those are one kernel. */
 #include "compiler/opencl/write.h"
 
 enum {
@@ -14,7 +17,7 @@ enum {
     FOURS_APART = SIDE * FOUR
 };
 
-/* Which tile this group makes, and where its lists begin. */
+/* Writes the variables that say which tile this group makes, and where its lists begin. */
 static void find_task(Frame *f) {
     write_line(f, "const int me = get_local_id(0), across = me %% %d, down = me / %d;", SIDE, SIDE);
     write_line(f, "const global int *task = a1 + a1[%d] + (%s) * %d;", TILED_TASKS,
@@ -28,14 +31,15 @@ static void find_task(Frame *f) {
                TILED_ROW_COUNT, TILED_COLUMN_COUNT, TILED_K_COUNT);
 }
 
-/* One of the two operands: the name of its strip, and the array that the strip is made from.
- * Neighbouring work-items read neighbouring elements, either of one line along k, or of one k
+/* One of the two operands: the name of its strip, and the array and the list that the strip is made
+ * from. Neighbouring work-items read neighbouring elements, either of one line along k, or of one k
  * across the lines. */
 typedef struct Side {
     const char *name;
     const char *list;
     const char *count;
-    int lines, share; /* the lines of the tile; the elements of a strip for each work-item */
+    /* The lines of the tile, and the elements of a strip that each work-item reads. */
+    int lines, share;
     bool along_k;
     int of_k; /* the position of this operand in the pairs of offsets for k */
 } Side;
@@ -51,7 +55,8 @@ static Side side_of(const Contraction *c, bool left) {
                   !left};
 }
 
-/* Gives the step from one element of a share to the next: lines along k, values of k across k. */
+/* Returns the step from one element of a share to the next, in lines if the operand is contiguous
+ * along k, else in values of k. */
 static int stride_of(const Side *s) {
     return GROUP / (s->along_k ? STRIP : s->lines);
 }
@@ -73,6 +78,7 @@ static void find_lines(Frame *f, const Side *s) {
     write_line(f, "float %s_next[%d];", n, s->share);
 }
 
+/* Reads a work-item's share of the strip that begins at `k0`, which is 0 behind the last k. */
 static void read_share(Frame *f, const Side *s, const char *k0) {
     const char *n = s->name;
     if (s->along_k) {
@@ -92,6 +98,7 @@ static void read_share(Frame *f, const Side *s, const char *k0) {
     write_close(f);
 }
 
+/* Puts the share into local memory. */
 static void store_share(Frame *f, const Side *s) {
     const char *n = s->name;
     int depth = s->along_k ? 0 : stride_of(s);
@@ -110,7 +117,8 @@ static void load_fours(Frame *f, const char *name, const char *strip, const char
                    name, i, strip, place, FOUR, i * FOURS_APART);
 }
 
-/* sums3_1: row 3 of this work-item, its second four of columns. */
+/* Multiplies the strips. The variable sums3_1 has the sums of row 3 of this work-item, in its
+ * second four of columns. */
 static void multiply_strips(Frame *f, const Side *left, const Side *right) {
     write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
     load_fours(f, "left", "a", "down", left->lines);

@@ -1,22 +1,23 @@
-/* A sweep over an array of pairs (compiler/plan/sweep.h). A group of work-items takes a block of
- * rows and goes over the columns of its part, a square tile at a time: it makes the tile of every
- * product in registers, lets each statistic take the tile's terms, and for each weighted sum puts
- * the weights of the tile into local memory and multiplies them with the rows that are summed.
- * Statistics and sums stay in registers to the end of the part, so nothing is added in memory and
- * the order of every sum is the program's own. */
+/* Writes a sweep over an array of pairs (compiler/plan/sweep.h). A group of work-items takes a
+ * block of rows and goes over the columns of its part, a square tile at a time. It makes the tile
+ * of every product in registers, and lets each statistic take the tile's terms. For each weighted
+ * sum it puts the weights of the tile into local memory, and multiplies them with the rows that are
+ * summed. Statistics and sums stay in registers to the end of the part, so nothing is added in
+ * memory, and the text alone decides the order of every sum. */
 #include "compiler/graph/walk.h"
 #include "compiler/opencl/fold.h"
 #include "compiler/plan/sweep.h"
 
 enum {
     SIDE = 16, /* the work-items along each side of a tile */
-    /* The neighbouring rows and columns of a work-item: a vector, which is read from local memory
-     * at once. */
+    /* The neighbouring rows and columns of a work-item. They are a vector, which is read from local
+     * memory at once. */
     BLOCK = TILE / SIDE,
     STRIP = 16, /* the depth of a strip of a product */
     /* A line has some floats more than are used, so that a walk down a column meets other banks.
      * These are whole vectors, because each line must begin at a vector. */
     LINE = TILE + BLOCK,
+    /* The floats of two strips, one for each operand. */
     STRIPS = 2 * STRIP * LINE,
     SHARE = TILE * STRIP / GROUP /* the part of a strip that each work-item loads */
 };
@@ -29,7 +30,7 @@ typedef struct Writing {
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-/* `at` behind an offset. */
+/* Returns the text of offset + at. */
 static Value behind(Frame *f, int64_t offset, Value at) {
     return offset ? arena_printf(f->arena, "%lld + %s", (long long)offset, at) : at;
 }
@@ -38,12 +39,12 @@ static Value number_text(Frame *f, int64_t n) {
     return arena_printf(f->arena, "%lld", (long long)n);
 }
 
-/* `at * by`, or nothing to multiply with. */
+/* Returns the text of at * by. */
 static Value times_text(Frame *f, Value at, int64_t by) {
     return by == 1 ? at : arena_printf(f->arena, "%s * %lld", at, (long long)by);
 }
 
-/* Element (r, k) of an operand. */
+/* Returns the text of element (r, k) of an operand. */
 static Value element_text(Frame *f, const SweepOperand *o, Value r, Value k) {
     Value at =
         arena_printf(f->arena, "%s + %s", times_text(f, r, o->line), times_text(f, k, o->step));
@@ -63,8 +64,8 @@ static bool is_log(const SweepSink *k) {
     return node_sums_exponentials(k->pair.node);
 }
 
-/* Whole numbers are kept in four bytes, as they are stored, but for sums that these may not hold.
- */
+/* Returns the fold of a sink. Whole numbers are kept in 32 bits, as they are stored, except for
+ * sums that may need more. */
 static Fold fold_of_sink(Frame *f, const SweepSink *k) {
     Fold fold = fold_of(f, k->pair.node);
     if (k->pair.node->value->type != GT_REAL) {
@@ -98,8 +99,8 @@ static CellList list_cells(const SweepSink *k, const Fold *fold, const Cells *c)
     return l;
 }
 
-/* Whole numbers travel through arrays of floats bit by bit, long ones in two halves, the lower one
- * first. */
+/* The cells go through arrays of floats, whole numbers bit by bit. A long takes two slots, with its
+ * lower half first, and any other type takes one. */
 static int slots_of(const char *type) {
     return type[0] == 'l' ? 2 : 1;
 }
@@ -142,6 +143,7 @@ static void write_task(Writing *w) {
     write_line(f, "float left_next[%d], right_next[%d];", SHARE, SHARE);
 }
 
+/* Returns the entries of a weighted sum that each work-item keeps of a row. */
 static int64_t sum_columns(const Writing *w, const SweepSink *k) {
     int64_t width = w->s->chunks > 1
                         ? w->s->chunk
@@ -183,7 +185,9 @@ static void declare_sink(Writing *w, int i) {
 
 /* ---- the tile of a product ------------------------------------------------------------------- */
 
-/* One of a product's operands: the first element of its strip, and the lines that make the tile. */
+/* One operand of a product, of which a strip of lines along k is made. `first` and `count` are
+ * variables of the text: the first line of the tile, and the lines of the array. `lines` is the
+ * number of these, and `strip` is where the strip begins in local memory. */
 typedef struct Side {
     const SweepOperand *operand;
     const char *name;
@@ -226,14 +230,15 @@ static void store_share(Frame *f, const Side *s) {
     write_close(f);
 }
 
-/* Four floats of local memory, as `const float NAME[4]`. */
+/* Loads four floats of local memory, as `const float NAME[4]`. */
 static void load_vector(Frame *f, const char *name, Value place) {
     write_line(f, "const float4 %s4 = *(const local float4 *)&%s;", name, place);
     write_line(f, "const float %s[4] = {%s4.s0, %s4.s1, %s4.s2, %s4.s3};", name, name, name, name,
                name);
 }
 
-/* True if the product is deep: its sums of a leaf then have a name of their own beside the tile. */
+/* True if the product is so deep that the sums of a leaf have a name of their own beside the
+ * tile. */
 static bool has_leaves(const SweepSource *s) {
     return s->depth > SHORT_LEAF;
 }
@@ -323,8 +328,10 @@ Value sweep_element(Frame *f, const GExpr *load) {
     return "NAN"; /* cannot happen: a sink's sources are all in its sweep */
 }
 
-/* ---- what a sink does with it ---------------------------------------------------------------- */
+/* ---- what a sink does with a tile ------------------------------------------------------------ */
 
+/* Sets the frame up for the expressions of a sink. The texts open_row and open_column write its
+ * indices. */
 static void enter_sink(Writing *w, const SweepSink *k) {
     Frame *f = w->f;
     const GNode *n = f->node = k->pair.node;
@@ -338,7 +345,8 @@ static void enter_sink(Writing *w, const SweepSink *k) {
     f->indices[k->pair.other] = "column";
 }
 
-/* Rows behind the last repeat it, and are dropped at the end. */
+/* Opens the loop over a work-item's rows. Rows behind the last one repeat the last, and are dropped
+ * at the end. */
 static void open_row(Writing *w) {
     write_open(w->f, "for (int i = 0; i < %d; i++)", BLOCK);
     write_line(w->f,
@@ -347,8 +355,8 @@ static void open_row(Writing *w) {
                BLOCK);
 }
 
-/* Opens a column and gives the mask of the columns that exist; NULL if all do. Columns behind the
- * last count for nothing. */
+/* Opens the loop over a work-item's columns. Returns the mask of the columns that exist, or NULL if
+ * all do. Columns behind the last count for nothing. */
 static Value open_column(Writing *w) {
     write_open(w->f, "for (int j = 0; j < %d; j++)", BLOCK);
     if (w->s->columns % TILE == 0) {
@@ -361,8 +369,8 @@ static Value open_column(Writing *w) {
     return write_const(w->f, "int", "place < columns");
 }
 
-/* Gives a term of an int statistic in the width of its cell. An int may be kept in four bytes, or
- * be compared with such an int. */
+/* Returns a term of an extremum or a place of ints in the 32 bits that its cell has. A term that
+ * needs more raises a fault. */
 static Value whole_term(Frame *f, const GNode *n, Value term, Value holds) {
     if (n->reducer == GR_SUM || n->value->type != GT_INT ||
         gx_fits_32_bits(f->kernel->graph, n->value, f->extents))
@@ -395,7 +403,7 @@ static void take_terms(Writing *w, int i) {
     if (is_log(k)) write_line(f, "exponents[j] = %s;", term);
     fold_term(&fold, &cells, term, holds, "column");
     write_close(f);
-    if (is_log(k)) { /* -inf minus -inf is NaN, so a term of -inf is left out */
+    if (is_log(k)) { /* a term of -inf is left out, because -inf minus -inf is NaN */
         write_line(f, "const float shift = isinf(%s) ? 0.0f : %s;", cells.best, cells.best);
         write_open(f, "if (%s > before)", cells.best);
         write_line(f, "%s *= exp(before - shift);", cells.sum);
@@ -427,7 +435,7 @@ static void write_weights(Writing *w, const SweepSink *k) {
     write_close(f);
 }
 
-/* The largest power of two of rows that the strips hold. */
+/* Returns the largest power of two of rows that have room in the strips' memory. */
 static int64_t rows_at_once(int64_t width) {
     int64_t rows = TILE;
     while (rows * width > STRIPS)
@@ -435,6 +443,7 @@ static int64_t rows_at_once(int64_t width) {
     return rows;
 }
 
+/* Loads rows of the array that is summed into the strips' memory, `at_once` of them. */
 static void load_rows(Writing *w, const SweepSink *k, int64_t width, int64_t at_once) {
     Frame *f = w->f;
     write_open(f, "for (int i = me; i < %lld; i += %d)", (long long)(at_once * width), GROUP);
@@ -458,13 +467,13 @@ static void load_rows(Writing *w, const SweepSink *k, int64_t width, int64_t at_
     write_close(f);
 }
 
-/* Entries of the sums that a work-item reads at once, of its `columns`. */
+/* Returns how many of a work-item's `columns` entries of a row are read at once. */
 static int64_t vector_of(int64_t columns) {
     return columns % 4 == 0 ? 4 : columns % 2 == 0 ? 2 : 1;
 }
 
-/* Gives entry j of a work-item's line as text. A line is dealt out in groups of `vector`
- * neighbours, one for each work-item across, again and again. */
+/* Returns the text of the place of a work-item's entry j in its row. A row is dealt out in groups
+ * of `vector` neighbours, one for each work-item across, again and again. */
 static Value entry_text(Frame *f, int64_t columns) {
     long long vector = (long long)vector_of(columns);
     return vector == 1 ? arena_printf(f->arena, "across + j * %d", SIDE)
@@ -472,7 +481,7 @@ static Value entry_text(Frame *f, int64_t columns) {
                                       vector, vector * SIDE, vector, vector);
 }
 
-/* Adds line `part` of the rows whose weights are in local memory, one vector of entries after the
+/* Adds row `part` of the four whose weights the work-item has read, one vector of entries after the
  * other. */
 static void add_line(Writing *w, int i, int part, int64_t columns) {
     Frame *f = w->f;
@@ -537,6 +546,7 @@ static Value output_of(const Writing *w, int sink) {
     return frame_output_name(w->f, w->first_output + (w->s->parts > 1 ? 0 : sink));
 }
 
+/* Returns the text of the place where entry k of row `row` of a weighted sum is stored. */
 static Value sum_place(const Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
@@ -569,7 +579,7 @@ static void declare_cells(Frame *f, const CellList *l) {
         write_line(f, "%s %s = %s;", l->type[c], l->name[c], l->start[c]);
 }
 
-/* The cells of a share, of which each slot is `apart` floats behind the one before. */
+/* Reads the cells of a share into variables. Each slot is `apart` floats behind the one before. */
 static void read_cells(Frame *f, const CellList *l, const char *array, int64_t offset,
                        int64_t apart, Value at) {
     for (int c = 0, slot = 0; c < l->count; slot += slots_of(l->type[c++])) {
@@ -589,6 +599,8 @@ static void join_cells(const SweepSink *k, const Fold *fold, const Cells *mine,
         fold_join(fold, mine, other);
 }
 
+/* Stores the result of a statistic, and raises the faults that only the whole of the terms can
+ * show. */
 static void store_statistic(Frame *f, const SweepSink *k, const Fold *fold, const Cells *c,
                             Value to) {
     if (fold->counts)
@@ -611,8 +623,8 @@ static const Cells other = {.best = "other_best",
                             .winner = "other_winner",
                             .terms = "other_terms"};
 
-/* The shares of the work-items across a row go to local memory, and one work-item joins them in
- * order. */
+/* Joins the shares of the work-items across a row. They go to local memory, and one work-item joins
+ * them in order. */
 static void finish_statistic(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
