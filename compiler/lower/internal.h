@@ -437,7 +437,8 @@ void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *
                        int count, const Stmt *train);
 void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train);
 void optimise(Lower *l, const Stmt *train);
-/* by an ema edge `before forward`; NULL: by none */
+/* Returns the value to which an ema edge `before forward` has moved the state in this step, or NULL
+ * if no edge does. */
 GNode *lower_moved_before(Lower *l, const StateRecord *record);
 void lower_ema(Lower *l, const Stmt *stmt);
 void lower_warn_unreached(Lower *l);

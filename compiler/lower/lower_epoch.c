@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-typedef ARRAY(const Stmt *) Reported; /* in a block, so far */
+typedef ARRAY(const Stmt *) Reported; /* the numbers that a block reports so far */
 
-/* Names of the method's memory, which has one value between two steps. */
+/* Binds the names of the method's memory, which has one value between two steps. */
 static void show_memory(Lower *l) {
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];

@@ -131,7 +131,7 @@ static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b
     return a;
 }
 
-/* Element by element over values of equal shape, or scalars beside them. */
+/* Applies a function element by element to values of equal shape, or to scalars beside them. */
 typedef const GExpr *(*Elementwise)(Lower *l, void *context, const GExpr *const *elements);
 static Value map_values(Lower *l, const Value *values, int count, Elementwise apply, void *context,
                         Span span) {
@@ -238,7 +238,7 @@ static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
     }
 }
 
-/* Whole numbers that are known give one that is known, unless it does not fit. */
+/* True if whole numbers are known and their result is not, because it does not fit 64 bits. */
 static bool is_unheld(const Value *values, int count, const Value *result) {
     if (result->kind != VALUE_SCALAR || result->scalar->type != GT_INT ||
         result->scalar->op == G_CONST)
@@ -293,12 +293,13 @@ static Value lower_stop(Lower *l, const Expr *e) {
         return value_scalar(gx_load(l->g, stopped, value.prefix_count, value.prefix, NULL));
     }
     if (value.kind != VALUE_ARRAY || value.tensor->type != GT_REAL) return value;
-    /* stop acts on each element alone, so the whole tensor gets one node */
+    /* A stop acts on each element alone, so the whole tensor gets one node. */
     value.tensor = graph_stop(l->g, value.tensor, e->span);
     return value;
 }
 
-/* `training`, `pi`, and step, steps and epoch, which each run hands over. */
+/* Lowers `training`, `pi`, and the names step, steps and epoch, whose values each run hands over.
+ */
 static Value lower_builtin_name(Lower *l, const Expr *e) {
     const char *name = e->symbol->name;
     if (strcmp(name, "training") == 0) return value_scalar(gx_bool(l->g, l->training));

@@ -76,8 +76,8 @@ static const GExpr *counter(Lower *l, const Stmt *queue, const char *which) {
                    NULL, NULL);
 }
 
-/* Returns the ring after this step's push: if so many rows are pushed, row j is pushed row (j -
- * head) mod K. */
+/* Returns the ring after this step's push. Row j is pushed row (j - head) mod K if so many rows are
+ * pushed, and stays as it is if not. */
 static Value queue_after(Lower *l, const Stmt *s, const Param *column) {
     Graph *g = l->g;
     GNode *ring = state_node(l, column_name(l, s, column));
@@ -108,8 +108,8 @@ const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
     return gx2(g, G_LT, row, fill);
 }
 
-/* Declares the states of `queue Q[K, D] <- k`, or of a queue with columns that move together, with
- * one ring, one head and one fill. */
+/* Returns the record of a state of a queue. `queue Q[K, D] <- k` has a ring of rows, a head and a
+ * fill; a queue with columns has a ring for each, and they share the head and the fill. */
 static StateRecord state_of_queue(Lower *l, const Stmt *s, const char *name, StateRole role,
                                   GType type) {
     StateRecord record;
@@ -188,8 +188,8 @@ void state_declare_of_method(Lower *l, const Stmt *s, StateRole role) {
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
-/* True if a push has rows of the queue's shape, and no more than the queue holds. False after a
- * message. */
+/* True if a push has rows of the queue's shape, and no more than the queue holds. Returns false
+ * after a message. */
 static bool queue_fits(Lower *l, const Stmt *s, Span span, const GNode *value, const GNode *state) {
     bool same_rows = value->rank == state->rank;
     for (int i = 1; same_rows && i < value->rank; i++)
@@ -337,7 +337,7 @@ static bool updates_parameter(const Stmt *s) {
            s->targets[0]->symbol->kind == SYMBOL_PARAM;
 }
 
-/* The optimiser's results are what reads of the parameters give from here on. */
+/* Makes reads of the parameters give the optimiser's results from here on. */
 static void show_renewed(Lower *l) {
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];

@@ -2,7 +2,7 @@
  * promises: loss, gradients, optimiser, updates, ema edges, queue pushes.
  *
  * A renewal is a commit of the graph, and the runtime does all commits together behind the step. So
- * every right side sees the states as they were before it. */
+ * every right side sees the states as they were before the step. */
 #include "compiler/lower/internal.h"
 #include "runtime/range.h"
 
@@ -118,7 +118,7 @@ bool lower_is_embedding(const Lower *l, const Value *value) {
     return (rank == 2 || rank == 3) && value->tensor->shape[rank - 2] == l->batch;
 }
 
-/* The first rows that have a name are watched for collapse. */
+/* Notes the first rows that have a name. They are watched for collapse. */
 static void take_embedding(Lower *l, const Stmt *let) {
     const Value *value = l->embedding || !let->value ? NULL : frame_find(l->frame, let->symbol);
     if (value && lower_is_embedding(l, value)) {
@@ -196,8 +196,8 @@ static void add_loss(Lower *l, const Stmt *s) {
     term->span = s->span;
 }
 
-/* Lowers what is a value of this step. All other statements are lowered where they belong: updates
- * behind the gradient, evaluations and actions in graphs of their own. */
+/* Lowers a statement whose value belongs to this step. All other statements are lowered where they
+ * belong: updates behind the gradient, evaluations and actions in graphs of their own. */
 static void lower_statement(Lower *l, const Stmt *s) {
     if (s->kind == STMT_VIEW)
         lower_view(l, s);
@@ -414,7 +414,8 @@ static bool has_later_work(const Lower *l) {
     return l->program->phases.count > 1;
 }
 
-/* The right sides of updates and pushes, which come behind the edges of a step. */
+/* Lowers the right sides of updates and pushes, which come behind the edges of a step, for the
+ * states that they read. */
 static void foresee_updates(Lower *l, LoweredPhase *phase) {
     l->finishing = true;
     lower_update_parameters(l);

@@ -140,7 +140,8 @@ static void adopt(Lower *l, Net *owner, const Expr *place, Net *net) {
     follow_origin(l, net, owner);
 }
 
-/* Inside the body of a net a constructor call makes its weights once per place in the text. */
+/* Returns the net that a constructor call in the body of a net has made before, or NULL. A call
+ * makes its weights once per place in the text. */
 static Net *child_at(Lower *l, const Expr *place) {
     Net *owner = l->frame->owner;
     if (!owner) return NULL;
@@ -167,7 +168,7 @@ static Net *construct_at(Lower *l, const Stmt *stmt, const Expr *place, const ch
     return net;
 }
 
-/* The parts belong to the chain, which alone is a child of the owner. */
+/* Lowers a chain. Its parts belong to the chain, which alone is a child of the owner. */
 static Net *lower_composed(Lower *l, const Expr *e, const char *path) {
     Net *made = child_at(l, e);
     Net *owner = l->frame->owner;
@@ -295,7 +296,7 @@ static void check_elements(Lower *l, const Param *param, const StateRecord *reco
         }
 }
 
-/* Weights that are shared have one shape. */
+/* Checks that weights that are shared have one shape. */
 static void check_same_shape(Lower *l, const Param *param, const StateRecord *known,
                              const StateRecord *record) {
     for (int i = 0; i < known->state.rank; i++) {

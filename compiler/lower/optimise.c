@@ -54,7 +54,7 @@ enum {
     SQUARES_TOGETHER = 16
 };
 
-/* The length of all gradients together. */
+/* Returns the length of all gradients together. */
 static const GExpr *gradient_norm(Lower *l, GNode *const *grads, int count, Span span) {
     Graph *g = l->g;
     const GExpr *total = gx_real(g, 0);
@@ -194,7 +194,8 @@ static bool is_of_phase(const Lower *l, const Stmt *s) {
     return false;
 }
 
-/* Returns what the target of an edge `before forward` holds in this step already. */
+/* Returns the value that the target of an edge `before forward` has in this step already, or NULL.
+ */
 GNode *lower_moved_before(Lower *l, const StateRecord *record) {
     for (int i = 0; i < l->edges.count; i++) {
         const Stmt *edge = l->edges.items[i];
@@ -282,7 +283,7 @@ void lower_ema(Lower *l, const Stmt *s) {
 
 /* ---- gradients ------------------------------------------------------------------------------- */
 
-/* The parameters that this phase trains. */
+/* Finds the parameters that this phase trains. */
 static void find_trained(Lower *l, const Stmt *train) {
     Trained *out = &l->trained;
     *out = (Trained){.count = 0};
@@ -397,7 +398,8 @@ static Frame *bind_rule(Lower *l, const Expr *call) {
     return config;
 }
 
-/* The first `optimiser` whose parts have the parameter, else the one for the rest. */
+/* Returns the first `optimiser` whose parts have the parameter, else that of the rest, else NULL.
+ */
 static const Param *optimiser_of(Lower *l, const Stmt *train, const char *name) {
     const Param *rest = NULL;
     for (int i = 0; train && i < train->param_count; i++) {
@@ -423,7 +425,8 @@ static const char *nearest_path(Lower *l, const char *path) {
     return diag_nearest(path, names.items, names.count);
 }
 
-/* True of a part that no parameter belongs to, which is a slip of the pen. */
+/* Reports a part that no parameter belongs to, which is a slip of the pen. Returns true if it is
+ * one. */
 static bool names_nothing(Lower *l, const Expr *part) {
     const char *path =
         part->symbol && part->symbol->kind == SYMBOL_NET_STATE ? part_path(l, part) : NULL;
@@ -565,7 +568,8 @@ static bool is_unreached(Lower *l, const StateRecord *record) {
            !is_ema_target(l, record->state.name);
 }
 
-/* The statement that declares the network or parameter to which a state belongs. */
+/* Returns the statement that declares the network to which a state belongs. NULL: the state is a
+ * parameter of the method. */
 static const Stmt *owner_of(Lower *l, const char *name) {
     const Module *spec = l->method->spec;
     for (int i = 0; i < spec->stmt_count; i++)
@@ -598,7 +602,7 @@ static void warn_net(Lower *l, const Stmt *net, int first) {
                      net->name, copied->name);
 }
 
-/* Warns of what no phase trains, once for each network. */
+/* Warns of parameters that no phase trains, once for each network. */
 void lower_warn_unreached(Lower *l) {
     for (int i = 0; i < l->records.count; i++) {
         const StateRecord *record = &l->records.items[i];

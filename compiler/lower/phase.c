@@ -44,7 +44,8 @@ static bool speaks_of_clock(const Expr *e) {
     return false;
 }
 
-/* `epoch >= E` begins a phase at E, `epoch > E` at the next whole number, `==` at both. */
+/* Adds the starts that a comparison makes. `epoch >= E` begins a phase at E, `epoch > E` at the
+ * next whole number, `==` at both. */
 static void add_comparison(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
     bool left = clock_name(e->args[0]) != NULL;
     const char *clock = clock_name(e->args[left ? 0 : 1]);
@@ -68,7 +69,7 @@ static void add_boundary(Lower *l, const Expr *e, Starts *epochs, Starts *steps)
     bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
     bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) ||
                       (e->kind == EXPR_UNARY && e->op == OP_NOT);
-    /* a condition on a stage holds in whole stages, and splits none */
+    /* A condition on a stage holds in whole stages, and splits none. */
     if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_STAGE) return;
     if (comparison && speaks_of_clock(e)) {
         add_comparison(l, e, epochs, steps);

@@ -1,7 +1,7 @@
-/* Proof that a read stays inside its array. Extents are concrete, so an index expression that
- * depends on no data is settled by intervals, and where these are too wide, by trying every value
- * of its few indices under the conditions that hold there. What depends on data is checked at run
- * time instead. */
+/* Proves that reads stay inside their arrays. Extents are concrete, so an index expression that
+ * depends on no data is settled by intervals. Where these are too wide, every value of its few
+ * indices is tried, under the conditions that hold there. An index that depends on data is checked
+ * at run time instead. */
 #include "compiler/graph/guard.h"
 #include "compiler/graph/point.h"
 #include "compiler/graph/visit.h"
@@ -37,7 +37,7 @@ static bool is_tried(const Trial *t, const GExpr *index) {
     return false;
 }
 
-/* Adds the indices of what holds here, as many as there is time for. */
+/* Adds the indices of the condition that holds here, as many as there is time to try. */
 static void add_indices_of_condition(Trial *t) {
     const GExpr *more[GRAPH_MAX_FREE];
     const int own = t->count;
@@ -75,8 +75,8 @@ static bool next_point(Trial *t) {
     return false;
 }
 
-/* Tries all points. False if some point leads outside (*bad is the value there), or if there are
- * too many points to try (`otherwise`). */
+/* Tries all points. Returns false if some point leads outside (*bad is the value there), or if
+ * there are too many points to try (`otherwise`). */
 static bool stays_inside(Trial *t, const GExpr *index, int64_t extent, int64_t otherwise,
                          int64_t *bad) {
     PointFormula *formula = point_formula(t->l->arena, index, t->index, t->count);

@@ -1,6 +1,6 @@
-/* The rate of an optimiser as the runtime logs it: a formula of the run's scalars in postfix form
- * (runtime/range.h). It is computed beside the step, whose graph, hash and bits know nothing of
- * it. */
+/* Writes the rate of an optimiser, for the log, as a formula of the run's scalars in postfix form
+ * (runtime/range.h). The runtime computes it beside the step, whose graph, hash and bits know
+ * nothing of it. */
 #include "compiler/lower/internal.h"
 #include "runtime/range.h"
 
@@ -31,7 +31,8 @@ static CoupletRangeWord word_of(GOp op) {
 
 static const char *formula_of(Lower *l, const GExpr *e, int *left);
 
-/* A run scalar, or a number that the step computes of some. */
+/* Returns the name of a run scalar, or the formula of a number that the step computes of run
+ * scalars. NULL: the node is neither. */
 static const char *scalar_name(Lower *l, const GNode *n, int *left) {
     static const char hyper[] = "hyper.";
     if (n->rank) return NULL;

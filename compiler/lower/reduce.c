@@ -78,7 +78,8 @@ static bool next_point(Emptiness *p, int from, int count) {
     return false;
 }
 
-/* True if, at some point outside, the guard holds for no index, whatever the data is. */
+/* True if, at some values of the outer indices, the guard holds for no reduced index, whatever the
+ * data are. */
 static bool has_empty_row(Emptiness *p, int outer, int inner) {
     do {
         bool any = false;
@@ -150,7 +151,7 @@ typedef struct Terms {
     Span span;
 } Terms;
 
-/* The reducer applied to `value` over the terms, as an expression over the free indices. */
+/* Returns the reducer applied to `value` over the terms, as an expression over the free indices. */
 static const GExpr *reduced_if(Lower *l, GReducer reducer, const GExpr *value, const Terms *t,
                                bool empty_is_error) {
     const GExpr *free[GRAPH_MAX_FREE];
@@ -176,7 +177,7 @@ static double extent_product(Lower *l, const GExpr *const *red, int count) {
     return product;
 }
 
-/* The number of terms, as a real. A count beyond 32 bits would not fit. */
+/* Returns the number of terms, as a real. If it may not fit an int, it is summed as a real. */
 static const GExpr *term_count(Lower *l, const Terms *t) {
     const double most = extent_product(l, t->red, t->count);
     if (!t->guard) return gx_real(l->g, most);
@@ -199,7 +200,7 @@ const GExpr *lower_binder_index(Lower *l, const Binder *binder) {
     return value->scalar;
 }
 
-/* `value` where `condition` holds, else what the source gives for `else`. */
+/* Returns `value` where `condition` holds, else what the source gives for `else`. */
 static const GExpr *or_else(Lower *l, const GExpr *condition, const GExpr *value,
                             const Expr *otherwise) {
     const GExpr *saved = l->condition;
@@ -243,7 +244,8 @@ void lower_open_indices(Lower *l, int count, Span span) {
  * call. */
 enum { FEW = 16 };
 
-/* Below every candidate, and no -inf, which would be none at all. */
+/* The value of an entry that only fills up a row: below every candidate, and no -inf, which would
+ * be no entry at all. */
 static const double last_of_all = -FLT_MAX;
 
 /* Returns how many of the ranks exist. The others have the value of the `else`, or are refused if
@@ -265,7 +267,8 @@ static int64_t ranks_of(Lower *l, const Expr *e, int64_t asked, int64_t there, b
     return there;
 }
 
-/* The value of candidate j. *guard is what makes it one, or NULL. */
+/* Returns the value of candidate j. *guard is the condition under which j is a candidate, or NULL.
+ */
 static const GExpr *lower_candidate(Lower *l, const Expr *e, const GExpr *j, const GExpr **guard) {
     Frame *frame = frame_new(l, l->frame);
     frame_set(l, frame, e->binders[0], value_scalar(j));
@@ -418,7 +421,7 @@ static void refuse_too_few(Lower *l, const Expr *e, const Terms *t) {
                        "this variance has one term, and divides by the number of terms less one");
 }
 
-/* A reduction; `otherwise` is the value of one with fewer terms than it needs, or NULL. */
+/* Lowers a reduction. `otherwise` is its value where it has fewer terms than it needs, or NULL. */
 const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
     if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e, otherwise);
     if (e->reduce == REDUCE_TOPK) return lower_topk(l, e, otherwise);

@@ -30,8 +30,8 @@ static bool static_name(Lower *l, const Expr *e, double *out) {
     return true;
 }
 
-/* The functions that sizes are made of. Others are left to the graph, which folds them as float32
- * has them. */
+/* True of the functions that sizes are made of. Other functions are left to the graph, which folds
+ * them as float32 has them. */
 static bool is_of_sizes(const char *name) {
     static const char *const names[] = {"ceil", "floor", "sqrt", "min", "max"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -13,7 +13,7 @@ typedef struct Unrolled {
     /* By binder: true if its values are written out; the others stay indices. */
     bool unrolls[GRAPH_MAX_RANK];
     int64_t extent[GRAPH_MAX_RANK];
-    /* the axes of the result: those of the binders, then those of an element */
+    /* The axes of the result: those of the binders, then those of an element. */
     const GExpr *axes[GRAPH_MAX_RANK];
     int binder_count;
     int own_count;
@@ -45,7 +45,7 @@ static void open_unrolled(Lower *l, const Stmt *s, Unrolled *u) {
     u->total = 1; /* After an error the result keeps its shape, so that the rest is checked too. */
 }
 
-/* The indices of application number `number`, in mixed radix. */
+/* Binds the indices of application number `number`, which are its digits in mixed radix. */
 static void bind_application(Lower *l, const Unrolled *u, Frame *frame, int64_t number) {
     for (int i = u->binder_count - 1; i >= 0; i--) {
         Value index = value_scalar(u->axes[i]);

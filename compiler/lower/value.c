@@ -124,9 +124,9 @@ static bool contains(const GExpr *const *list, int count, const GExpr *expr) {
     return false;
 }
 
-/* Returns the free indices of all expressions in the order in which they were bound, outer ones
- * first. Fresh indices get increasing numbers, so the numbers give this order. It makes equal
- * formulas equal nodes. */
+/* Lists the free indices of all expressions in the order in which they were bound, outer ones
+ * first, and returns how many there are. Fresh indices get increasing numbers, so the numbers give
+ * this order. The order makes equal formulas equal nodes. */
 int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except,
                       int except_count, const GExpr **out) {
     int n = 0;
@@ -167,7 +167,7 @@ typedef struct Indices {
     int count;
 } Indices;
 
-/* The conjunct, if it speaks of the given indices alone. */
+/* Returns the conjunct if it reads the given indices alone, else NULL. */
 static const GExpr *speaks_only_of(void *context, Graph *g, const GExpr *conjunct) {
     const Indices *known = context;
     const GExpr *found[GRAPH_MAX_FREE];

@@ -1,15 +1,15 @@
-/* Products that vanish though what is made of them does not.
+/* Takes care of products that vanish though the values that are made of them do not.
  *
- * x * y is 0 in float32 where both are 1e-25, and its root is 1e-25. What stands under a root,
- * under a power between -1 and 1, or under a log is therefore looked at: where it is below 2^-100,
- * or infinite, the root is made of the roots of the factors, and the log of their logs. A sum of
- * products has its entries scaled by a power of two, which its degree says how to take back: (sum
- * |x|^3)^(1/3) of x is that of 2^67 x, over 2^67. Both are computed in such rows alone, so that
- * other rows keep their bits. Where no scale helps, because addends are of different degrees or too
- * small together, the result is NaN, and the run stops with the line.
+ * x * y is 0 in float32 where both are 1e-25, and its root is 1e-25. A value under a root, under a
+ * power between -1 and 1, or under a log is therefore looked at. Where it is below 2^-100, or
+ * infinite, its root is made of the roots of its factors, and its log of their logs. The entries of
+ * a sum of products are scaled by a power of two. The degree of the sum says how to take this back:
+ * (sum |x|^3)^(1/3) of x is that of 2^67 x, over 2^67. Both are computed in such rows alone, so
+ * that other rows keep their bits. Where no scale helps, because addends are of different degrees
+ * or too small together, the result is NaN, and the run stops with the line.
  *
- * A quotient is NaN where its denominator has vanished, and where its numerator has, over a
- * denominator below 2^-60: beside a larger one, what was lost is of no account.
+ * A quotient is NaN where its denominator has vanished. It is NaN, too, where its numerator has
+ * vanished and its denominator is below 2^-60: over a larger denominator the loss does not count.
  *
  * Note [Vanished]
  * A product is 0 in earnest where a factor is, and has vanished where it is below what float32
@@ -60,7 +60,7 @@ static const GExpr *is_below(Graph *g, const GExpr *e, double bound) {
 static bool is_zero(const GExpr *e) {
     return e->op == G_CONST && e->real == 0;
 }
-/* A sum, or an extreme, which scales as a sum does. */
+/* True of a sum, and of an extreme, which scales as a sum does. */
 static bool is_sum(const GExpr *e) {
     if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE) return false;
     const GReducer r = e->tensor->reducer;
@@ -287,7 +287,7 @@ static const GExpr *is_nonzero(Opened *o, const GExpr *read) {
                 : is_nonzero(o, args[0]);
 }
 
-/* See the note. */
+/* Returns the condition that the value has vanished: see Note [Vanished]. */
 static const GExpr *has_vanished(Lower *l, const GExpr *e) {
     Opened o = {l, 0};
     return gx_and(l->g, is_below(l->g, e, FLT_MIN), is_nonzero(&o, e));
@@ -297,8 +297,9 @@ static const GExpr *unless(Graph *g, const GExpr *condition, const GExpr *e) {
     return gx_select(g, condition, gx_real(g, NAN), e);
 }
 
-/* Returns the same with the slope of `e` itself. The gradient does not wait for the condition,
- * which may take a pass over all pairs, since a run with the NaN stops at its value. */
+/* Returns NaN under the condition, else `e`, with the slope of `e` in both cases. The gradient does
+ * not wait for the condition, which may take a pass over all pairs, since a run with the NaN stops
+ * at its value. */
 static const GExpr *value_unless(Graph *g, const GExpr *condition, const GExpr *e) {
     const GExpr *args[3] = {e, unless(g, condition, e), gx_real(g, 1)};
     return gx_op(g, G_ROOT, 3, args);
@@ -366,7 +367,7 @@ static const GExpr *scaled(Opened *o, const GExpr *e, const GExpr *by) {
     return scaled_as(o, e, by, false);
 }
 
-/* See the note on slopes. */
+/* Returns the carrier of a value, whose entries are scaled by `by`: see Note [Slopes]. */
 static const GExpr *carrier(Opened *o, const GExpr *e, const GExpr *by) {
     return scaled_as(o, e, by, true);
 }
@@ -386,8 +387,8 @@ static const GExpr *scaled_entry(const Scaling *s, Graph *g, const GExpr *entry)
 
 static const GExpr *of_sum(Opened *o, const GExpr *load, const GExpr *count, const GExpr *exponent);
 
-/* A sum of degree n that stands beside others is the n-th power of its n-th root, which is an
- * entry. */
+/* Scales a sum of degree n that stands beside others. It is the n-th power of its n-th root, which
+ * is scaled as an entry is. */
 static const GExpr *scaled_sum_beside(const Scaling *s, Graph *g, const GExpr *load,
                                       double degree) {
     const GExpr *entry = of_sum(s->opened, load, NULL, gx_real(g, 1 / degree));
@@ -447,7 +448,8 @@ static void levels_open(Graph *g, Levels *v, const GExpr *plain, double degree) 
     v->is_large = gx2(g, G_LT, gx_real(g, exp2(LARGE_EXPONENT)), magnitude(g, plain));
 }
 
-/* Returns NaN for a result that is still small and is no exact zero. */
+/* Returns the power or log of the sum, from the level of scaling at which the sum is in range. It
+ * is NaN if the sum is still small and has a term that is not 0 (`lost`). */
 static const GExpr *result_of(Graph *g, const Levels *v, double degree, const GExpr *exponent,
                               const GExpr *lost) {
     const GExpr *lower =
@@ -469,7 +471,7 @@ static const GExpr *read_here(Graph *g, GNode *node, const ComputeSpec *sum) {
     return gx_load(g, node, sum->out_rank, sum->out, NULL);
 }
 
-/* The scale of each entry of a row. */
+/* Returns the scale of each entry of a row. */
 static const GExpr *scale_of(Graph *g, const Levels *v) {
     const GExpr *low =
         gx_select(g, v->is_smaller, gx_real(g, exp2(v->by_second)), gx_real(g, exp2(v->by_first)));
@@ -477,14 +479,14 @@ static const GExpr *scale_of(Graph *g, const Levels *v) {
                      gx_select(g, v->is_large, gx_real(g, exp2(v->by_lowered)), gx_real(g, 1)));
 }
 
-/* The scaled sum of a row. */
+/* Returns the scaled sum of a row. */
 static const GExpr *level_of(Graph *g, const Levels *v) {
     const GExpr *low = gx_select(g, v->is_smaller, v->second, v->first);
     return gx_select(g, v->is_small, low, gx_select(g, v->is_large, v->lowered, v->plain));
 }
 
-/* The power of the scaled sum of a row, which is of an ordinary size where the power of the sum
- * itself may be too small for float32. */
+/* Returns the power of the scaled sum of a row, which is of an ordinary size where the power of the
+ * sum itself may be too small for float32. */
 static const GExpr *power_of_level(Graph *g, const Levels *v, const GExpr *exponent) {
     const GExpr *second = on_the_way(g, v->second, exponent);
     const GExpr *low = gx_select(g, v->is_smaller, second, on_the_way(g, v->first, exponent));
@@ -526,7 +528,8 @@ static const GExpr *slope_of(Graph *g, const Levels *v, double degree, const GEx
     return gx_select(g, gx2(g, G_EQ, sum, zero), zero, slope);
 }
 
-/* The power or log of a sum whose terms are all of one degree, over `count`, which may be NULL. */
+/* Returns the power or log of a sum whose terms are all of one degree, over `count`, which may be
+ * NULL. */
 static const GExpr *of_sum(Opened *o, const GExpr *load, const GExpr *count,
                            const GExpr *exponent) {
     Graph *g = o->l->g;
@@ -559,8 +562,8 @@ static const GExpr *of_sum(Opened *o, const GExpr *load, const GExpr *count,
     return count ? together(g, result, on_the_way(g, count, exponent), true, exponent) : result;
 }
 
-/* The power or log of a sum over all pairs of rows. A log keeps the pairs as they are, since
- * they may be streamed. */
+/* Returns the power or log of a sum over all pairs of rows. A log keeps the pairs as they are,
+ * since they may be streamed. */
 static const GExpr *of_pairs(Graph *g, const GExpr *load, const GExpr *count,
                              const GExpr *exponent) {
     const GExpr *over[2];
@@ -604,7 +607,7 @@ static const GExpr *times_exponent(Graph *g, const GExpr *exponent, const GExpr 
     return exponent ? mul(g, exponent, by) : NULL;
 }
 
-/* Returns the power of a base. If `exponent` is NULL, `by` returns logs. */
+/* Returns the part of the power base^by. If `exponent` is NULL, the part is a log. */
 static Part power_of(Opened *o, const GExpr *base, const GExpr *by, const GExpr *exponent) {
     Graph *g = o->l->g;
     Part p = part_of(o, base, times_exponent(g, exponent, by));
@@ -715,7 +718,7 @@ static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
 
 /* ---- roots, powers, logs, quotients ---------------------------------------------------------- */
 
-/* The power of a value with factors, or of a sum beside others. */
+/* Returns the power or log of a value with factors, or of a sum beside others. */
 static const GExpr *of_factors(Opened *o, const GExpr *e, const GExpr *exponent) {
     Graph *g = o->l->g;
     const Part p = part_of(o, e, exponent);
