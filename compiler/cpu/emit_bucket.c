@@ -136,7 +136,7 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
 
 /* ---- the sum --------------------------------------------------------------------------------- */
 
-/* Returns the members of the key at which the output's indices are. */
+/* Returns the members of the key that the output's indices name. */
 static Members members_of(Frame *f, const Bucket *b, int sorted) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices);
@@ -268,7 +268,8 @@ static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
     loop_end(row->f, &members);
 }
 
-/* Sums the rows of the members. Without more members than a leaf has, there are no totals. */
+/* Sums the rows of the members. If there are no more members than a leaf has, their sum stays in
+ * the result and needs no totals. */
 static void add_member_rows(Frame *f, const Bucket *b, const Members *m) {
     LLVMBuilderRef build = f->e->builder;
     Row row = {.f = f, .b = b, .out = f->bases[f->kernel->operand_count - 1], .members = m};

@@ -1,6 +1,6 @@
-/* The levels of the x86-64 architecture that code is made for, and the one that this machine
- * has. Code is never made for the model of this machine, so that a program compiled elsewhere
- * for the same level gives the same bits.
+/* The levels of the x86-64 architecture that code is made for, and the one that this machine has.
+ * Only `native` is the model of this machine. Code for a level is the same wherever it is compiled,
+ * and gives the same bits.
  *
  * On another architecture there is one level, the machine itself. */
 #include "compiler/cpu/processor.h"

@@ -1,7 +1,7 @@
 /* The processor for which code is made. It is a level of the x86-64 architecture, and not the model
- * that happens to sit in this machine. A program that was compiled ahead of time for a level, and a
- * program that is compiled here for the same level, are the same code. So they give the same bits
- * on any machine that has the level. */
+ * that happens to sit in this machine, unless `native` is asked for. A program that was compiled
+ * ahead of time for a level, and a program that is compiled here for the same level, are the same
+ * code. So they give the same bits on any machine that has the level. */
 #ifndef COUPLET_COMPILER_CPU_PROCESSOR_H
 #define COUPLET_COMPILER_CPU_PROCESSOR_H
 
@@ -24,8 +24,8 @@ const Processor *processor_find(const char *name);
 /* Returns the names of all processors, for a sentence. */
 const char *processor_names(Arena *arena);
 
-/* Makes LLVM's machine, to be freed with LLVMDisposeTargetMachine. Returns NULL with a sentence in
- * *error. */
+/* Makes LLVM's machine, to be freed with LLVMDisposeTargetMachine. Returns NULL on failure, with a
+ * sentence in *error. */
 LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor,
                                        const char **error);
 /* Sets the module's target, and the tuning of every function in it. */

@@ -10,8 +10,9 @@
 typedef struct OpenclOptions {
     bool has_products; /* CLBlast computes plain matrix products */
     bool is_gpu;       /* tiles may be as large as the registers of a GPU allow */
-    /* Each kernel has its formulas above it, for readers. The runtime gets no comments, so that a
-     * formula on another line does not cause a new build. */
+    /* For readers, each kernel has a comment above it, with what it does and the lines that it
+     * comes from. The runtime gets no comments, so that a formula on another line does not cause a
+     * new build. */
     bool comments;
 } OpenclOptions;
 

@@ -83,13 +83,13 @@ Value frame_output_name(Frame *f, int operand);
 
 /* Returns the number of the first piece that a group does, where a group does `each` pieces. */
 Value write_first_piece(Frame *f, int64_t each);
-/* Sets `count` indices of the node from `first` on, whose extents these are, from their position
- * `at`, which counts row by row. */
+/* Sets `count` indices of the node, from number `first` on, from their row-major position `at`.
+ * `extents` has an entry for each index of the node. */
 void write_unravel(Frame *f, Value at, int first, int count, const int64_t *extents);
 
 /* Writes an expression where `mask` holds (NULL: everywhere). Both arms of a choice are evaluated.
- * Reads of the arm that is not taken are kept inside their array, so they are safe, raise nothing,
- * and never reach the result. */
+ * Reads of the arm that is not taken are kept inside their array, so they are safe and raise
+ * nothing, and their values never reach the result. */
 Value write_expr(Frame *f, const GExpr *expr, Value mask);
 /* Adds two ints of 64 bits, and raises a fault if these do not hold the sum. */
 Value write_whole_sum(Frame *f, Value a, Value b, Value mask);

@@ -330,8 +330,8 @@ Value sweep_element(Frame *f, const GExpr *load) {
 
 /* ---- what a sink does with a tile ------------------------------------------------------------ */
 
-/* Sets the frame up for the expressions of a sink. The texts open_row and open_column write its
- * indices. */
+/* Sets the frame up for the expressions of a sink. Its indices are the variables `row` and
+ * `column`, which open_row and open_column write. */
 static void enter_sink(Writing *w, const SweepSink *k) {
     Frame *f = w->f;
     const GNode *n = f->node = k->pair.node;
@@ -435,7 +435,7 @@ static void write_weights(Writing *w, const SweepSink *k) {
     write_close(f);
 }
 
-/* Returns the largest power of two of rows that have room in the strips' memory. */
+/* Returns the largest power of two of rows that have room in the place of the strips. */
 static int64_t rows_at_once(int64_t width) {
     int64_t rows = TILE;
     while (rows * width > STRIPS)
@@ -443,7 +443,7 @@ static int64_t rows_at_once(int64_t width) {
     return rows;
 }
 
-/* Loads rows of the array that is summed into the strips' memory, `at_once` of them. */
+/* Loads `at_once` rows of the array whose rows are summed. They take the place of the strips. */
 static void load_rows(Writing *w, const SweepSink *k, int64_t width, int64_t at_once) {
     Frame *f = w->f;
     write_open(f, "for (int i = me; i < %lld; i += %d)", (long long)(at_once * width), GROUP);
