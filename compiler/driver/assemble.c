@@ -253,7 +253,8 @@ static const CoupletRate *take_rates(Arena *arena, const LoweredPhase *phase) {
     return rates;
 }
 
-/* Takes the plans, which are in the order of program_graphs. */
+/* Puts the plans, which are in the order of program_graphs, where the program has them. The hash of
+ * the plans is made on the way. */
 static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans,
                        CoupletEval *evals, CoupletProgram *program) {
     CoupletPhase *phases = arena_array(arena, CoupletPhase, lowered->phases.count);
@@ -286,8 +287,8 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->feature_count = lowered->features.count;
 }
 
-/* Copies the layout of the method's files. load_method has already reported two files with one
- * place. */
+/* Copies the layout of the method's files. Messages are dropped, because load_method has already
+ * reported two files with one place. */
 static void fill_files(Arena *arena, const Method *method, CoupletProgram *program) {
     KeptFiles kept;
     uses_keep(arena, diag_new(arena), method, &kept);

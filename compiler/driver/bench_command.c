@@ -17,7 +17,7 @@ enum {
     MOST_REPEATS = 64,
     STEPS = 15,
 };
-static const double enough_seconds = 0.25; /* the time for which one row is repeated */
+static const double enough_seconds = 0.25; /* the seconds for which one row is repeated */
 
 typedef struct Bench {
     CoupletThreads *threads;

@@ -25,9 +25,8 @@ typedef struct Build {
     const Options *options;
     Method *method;
     LoweredProgram *lowered;
-    /* the method's name as an identifier of C; the path of the result without its ending */
-    const char *name;
-    const char *out;
+    const char *name; /* the method's name as an identifier of C */
+    const char *out;  /* the path of the result without its ending */
     const char *targets[MAX_TARGETS];
     int target_count;
     Assembled programs[MAX_TARGETS];
@@ -36,7 +35,7 @@ typedef struct Build {
     int object_count;
     char *weights; /* the weights to build in; NULL: none */
     size_t weight_bytes;
-    /* The back end whose source text is wanted; NULL: a program for processors is wanted. */
+    /* the back end that writes kernels as text; NULL: code for processors is wanted */
     const BackEnd *writer;
 } Build;
 
@@ -145,8 +144,8 @@ static bool read_weights(Build *b) {
     return b->weights || report_error(CODE_FILE_READ, error);
 }
 
-/* True if the weights are those of the method. If not, building is refused, because every call of
- * the program would be. */
+/* True if the weights are those of the method, or if none are given. Other weights are refused
+ * here, because every call of the built program would refuse them. */
 static bool weights_fit(const Build *b) {
     char error[512];
     char wanted[24];
@@ -205,8 +204,8 @@ static bool make_header(Build *b) {
                         arena_printf(b->arena, "%s.h", b->out));
 }
 
-/* Puts what a tool made in the folder of the objects where it is wanted. A tool that fails, on a
- * full disk say, so leaves there what was there before. */
+/* Puts a file that a tool made in the folder of the objects at its place. The tool does not write
+ * there itself. So if it fails, on a full disk say, an older file at that place stays whole. */
 static bool put(const char *made, const char *path) {
     char error[COUPLET_PATH_BYTES + 256];
     const bool good = couplet_file_put(made, path, error, sizeof error);
@@ -251,8 +250,8 @@ static bool make_llvm(Build *b) {
            fail(error);
 }
 
-/* Writes the kernels as text, in the order of their first step. Above each stand the places in the
- * spec that it comes from. */
+/* Writes the kernels as text, in the order of their first step. The places in the spec that a
+ * kernel comes from stand above it. */
 static bool make_text(Build *b) {
     const char *text = NULL;
     const char *failed = "out of memory";
@@ -286,8 +285,8 @@ enum {
     MOST_EMITS = EMITS + 8,
 };
 
-/* Lists the words of --emit: first the kinds of programs for processors, then the back ends with a
- * text. */
+/* Lists the words of --emit and returns their number: the kinds of programs for processors, and
+ * then the back ends that write text. */
 static int emit_names(const char *names[MOST_EMITS]) {
     int count = EMITS;
     int backend_count;
@@ -343,8 +342,8 @@ static void remove_folder(const Build *b) {
     rmdir(b->folder);
 }
 
-/* True if the result can be written. Asked before anything is compiled, so that the message is ours
- * and not the linker's. */
+/* True if the result can be written. build_program asks before any machine code is made, so that
+ * the message is ours and not the linker's. */
 static bool can_write(const Build *b, const Emit *emit) {
     char error[512];
     struct stat info;

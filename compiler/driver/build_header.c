@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* By the value of CoupletType. */
+/* The names of the element types, by the value of CoupletType. */
 static const char *const element_names[] = {"float32", "int32", "uint8"};
 static const char *const c_types[] = {"float", "int32_t", "uint8_t"};
 
@@ -45,7 +45,7 @@ static const char *upper(Arena *arena, const char *name) {
     return made;
 }
 
-/* The comment at the top: what a step reads and gives. */
+/* Writes the comment at the top of the header. It lists the arrays that a step reads and gives. */
 static void write_manual(Arena *arena, const CoupletMethod *method, const char *name, FILE *file) {
     fprintf(file,
             "/* The method %s, compiled by Couplet. couplet.h says how it is used.\n *\n * A step "

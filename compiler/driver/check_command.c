@@ -48,8 +48,8 @@ static void print_figures(const PassFigures *f) {
            f->nodes_before, f->nodes, (long long)f->exprs, (long long)f->steps);
 }
 
-/* Logs the plans that a back end would make as if planning were a pass; kernels count as its
- * nodes. */
+/* Logs the plans of the CPU as if planning were the last pass over each graph. The kernels of a
+ * plan count as its nodes. */
 static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log) {
     const GraphList list = program_graphs(arena, program);
     const PlanTarget target = device_target(arena, &host);
@@ -91,7 +91,7 @@ static bool report_memory(Arena *arena, Method *method, const LoweredProgram *pr
                          asked, stdout);
 }
 
-/* True if the options fit a file that trains, or one that does not. False after a message on
+/* True if the options fit the file, which has a loss if `trains`. Returns false after a message on
  * stderr. */
 static bool fits_options(const Options *o, bool trains) {
     if (o->ranks && !trains) {

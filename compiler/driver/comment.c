@@ -38,7 +38,8 @@ CommentLines comment_above(Arena *arena, const char *text, const char *at) {
     return begin == at ? (CommentLines){{NULL, 0, 0}} : comment_at(arena, begin);
 }
 
-/* The first paragraph on one line. Shapes, which have a line of their own, are no part of it. */
+/* Returns the first paragraph as one line. The line of shapes below it, such as "[N, D]", is no
+ * part of it. */
 static const char *first_paragraph(Arena *arena, const CommentLines *lines) {
     const char *text = "";
     for (int i = 0; i < lines->of.count; i++) {
@@ -75,7 +76,7 @@ const char *comment_gist(Arena *arena, const CommentLines *lines) {
     return arena_printf(arena, "%.*s", (int)(end - text), text);
 }
 
-/* Returns the place behind the parenthesis that closes the last list of a signature; a net has two
+/* Returns the place behind the parenthesis that closes the last list of a signature. A net has two
  * lists. */
 static const char *signature_end(const char *at) {
     const char *end = strchr(at, '(');

@@ -57,8 +57,8 @@ int comparison_statistics(const Comparison *c, int variant, const char *column, 
                           double *deviation);
 
 void comparison_print(const Comparison *c, FILE *out);
-/* Write results.csv, with a line for each run, and comparison.svg through gnuplot. Return false
- * after a line on stderr. */
+/* Write results.csv, with a line for each run, and comparison.svg, drawn by gnuplot. Return false
+ * after a message. */
 bool comparison_write_csv(const Comparison *c);
 bool comparison_plot(const Comparison *c);
 

@@ -19,9 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* A --set of the command line: a hyper and the values that it takes in turn. */
 typedef struct Sweep {
     const char *name;
-    /* With --random: the values that were drawn, one for each variant. */
+    /* The values that are tried. With --random they are the values that were drawn, one for each
+     * variant. */
     ARRAY(const char *) values;
     bool used;
 } Sweep;
@@ -232,8 +234,8 @@ static bool is_trainable(const Comparison *c, const char *file, const Variant *v
     return good;
 }
 
-/* True if every value of every sweep is accepted in some variant. If there are many variants, only
- * those are tried that differ in one value from the first of their spec. */
+/* True if `couplet train` accepts every value of every sweep in some variant. Of many variants,
+ * only those are tried that differ in one value from the first variant of their spec. */
 static bool are_trainable(const Comparison *c) {
     enum { MOST_TRIED = 64 };
     bool good = true;
@@ -313,8 +315,8 @@ static bool is_free(const Comparison *c, char *error, size_t error_bytes) {
     return true;
 }
 
-/* Takes the folder. The options of the comparison are kept beside its runs, since runs with other
- * options do not belong into the same table. */
+/* Takes the folder, which is made if it is missing. The options of the comparison are kept beside
+ * its runs, since runs with other options do not belong into the same table. */
 static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder *held) {
     const char *path = arena_printf(c->arena, "%s/options.txt", c->folder);
     Text text = {0};
@@ -392,8 +394,8 @@ static bool train_one(const Comparison *c, const Request *r, int variant, long s
     return status == 0;
 }
 
-/* True if a run was made from the files, the seed and the settings of the variant. `couplet train
- * --resume` judges any difference. */
+/* True if a run was made from the files, the seed and the settings of the variant. If not, the run
+ * is trained again, and `couplet train --resume` judges the difference. */
 static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, const char *folder) {
     char error[COUPLET_PATH_BYTES + 512];
     CoupletRecord record;

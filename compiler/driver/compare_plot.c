@@ -68,8 +68,8 @@ static void write_curve(const Comparison *c, int variant, Text *out) {
     text_printf(out, "EOD\n");
 }
 
-/* Returns the name of the only setting that is swept, for the axis of the second plot. NULL:
- * several are, or none, or a value is no number. */
+/* Returns the name of the only setting that is swept, for the axis of the second plot. Returns NULL
+ * if several settings are swept, or none. */
 static const char *swept_setting(const Comparison *c) {
     const char *name = NULL;
     for (int v = 0; v < c->variants.count; v++) {
@@ -81,7 +81,7 @@ static const char *swept_setting(const Comparison *c) {
     return c->variants.count > 1 ? name : NULL;
 }
 
-/* Returns the number of variants of the method that begins at a variant; 0 if the variant is not
+/* Returns the number of variants of the method that begins at a variant, or 0 if the variant is not
  * the first of its method. */
 static int method_size(const Comparison *c, int first) {
     const char *name = c->variants.items[first].name;
@@ -128,7 +128,8 @@ static void plot_curves(const Comparison *c, Text *out) {
     text_printf(out, "\n");
 }
 
-/* The axis of the values that are tried: logarithmic where they are far apart. */
+/* Writes the axis of the values that are tried. The axis is logarithmic if the largest value is 8
+ * times the smallest one or more. */
 static void plot_values(const Comparison *c, const char *setting, Text *out) {
     double low = INFINITY;
     double high = -INFINITY;
@@ -139,7 +140,7 @@ static void plot_values(const Comparison *c, const char *setting, Text *out) {
     }
     bool logarithmic = low > 0 && high / low >= 8;
     double margin = logarithmic ? pow(high / low, 0.06) : 0.06 * (high - low);
-    /* For instance, 0.1 and 0.10 are the same place. */
+    /* All values may be one number, such as 0.1 and 0.10. */
     if (high == low) margin = fmax(0.06 * fabs(low), 1e-3);
     if (logarithmic)
         text_printf(out, "set logscale x\nset xrange [%g:%g]\n", low / margin, high * margin);
@@ -149,7 +150,7 @@ static void plot_values(const Comparison *c, const char *setting, Text *out) {
     for (int v = 0; v < c->variants.count; v++)
         text_printf(out, "%s%s", v ? ", " : "", c->variants.items[v].sets.items[0].value);
     const bool one_method = method_size(c, 0) == c->variants.count;
-    /* an entry with the method's name is long */
+    /* an entry of the key with a method's name is long, and takes a line of its own */
     text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ",
                 plot_text(c->arena, setting), one_method ? 2 : 1);
 }
@@ -235,7 +236,7 @@ bool comparison_plot(const Comparison *c) {
                 "multiplot layout 1,2 title \"%s\" font ',14'\n",
                 plot_text(c->arena, plot_title(c)));
     plot_curves(c, &text);
-    bool numbers = false; /* true if there are plain numbers beside percentages */
+    bool numbers = false; /* true if some columns are plain numbers and no percentages */
     for (int i = 0; i < columns.names.count; i++)
         numbers |= columns.reported.items[i];
     text_printf(&text, "set ylabel '%s'\n",

@@ -29,7 +29,7 @@ static void read_outcome(Arena *arena, const json_t *row, Outcome *o, double *la
     const char *of = json_string_value(json_object_get(row, "of"));
     const char *name = json_string_value(json_object_get(row, "evaluation"));
     if (!of || !name || strcmp(of, "after training") != 0) return;
-    /* A resumed run has evaluated more than once. */
+    /* A resumed run evaluates again, and its last result counts. */
     for (int i = 0; i < o->evaluations.count; i++) {
         if (strcmp(o->evaluations.items[i], name) != 0) continue;
         o->percents.items[i] = json_number_value(percent ? percent : value);
@@ -40,7 +40,8 @@ static void read_outcome(Arena *arena, const json_t *row, Outcome *o, double *la
     array_push(arena, &o->reported, percent == NULL);
 }
 
-/* Returns the mean over the last epoch, or over all steps if there are fewer than an epoch has. */
+/* Returns the mean of the values, or NAN if there are none. It stands for the loss of a run that
+ * did not complete an epoch. */
 static double mean_of(const double *values, int count) {
     double sum = 0;
     for (int i = 0; i < count; i++)

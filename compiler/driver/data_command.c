@@ -29,7 +29,8 @@ static bool look_at_set(DataSets *sets, DataSet *set, const Options *o, DataFind
     return twins_within(sets->arena, t, &out->twins) || memory_is_out();
 }
 
-/* Finds the rows that any two sources share, in the order of the spec. */
+/* Finds the rows that any two sources share, for each pair in the order of the spec. *count is the
+ * number of pairs. */
 static bool compare_sources(DataSets *sets, SharedRows *shared, int *count) {
     for (int i = 0; i < sets->count; i++)
         for (int k = i + 1; k < sets->count; k++) {
@@ -41,7 +42,7 @@ static bool compare_sources(DataSets *sets, SharedRows *shared, int *count) {
     return true;
 }
 
-/* Describes the sources. The exit status is 0 if every row can be read. */
+/* Describes the sources. Returns the exit status, which is 0 if every row can be read. */
 static int describe_rows(Arena *arena, const Options *asked) {
     DataSets sets;
     Options all = *asked;
@@ -164,7 +165,8 @@ static int list_copies(const Options *o) {
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* Takes the word `pack` off the front of the files. False if it is not there. */
+/* Takes the word `pack` off the front of the files. Returns false if the files do not begin with
+ * it. */
 static bool takes_pack(Options *o) {
     if (o->files.count == 0 || strcmp(o->files.items[0], "pack") != 0) return false;
     o->files.items++;

@@ -68,8 +68,8 @@ static bool take_value(Arena *arena, const OptionRow *row, const char *reader, c
                   row->range, text);
 }
 
-/* True if the reader has a setting without a standard value: a number whose standard is below its
- * range. */
+/* True if every setting that the reader needs is given. A needed setting is a number without a
+ * standard value, whose row has a standard below its range. Returns false after a message. */
 static bool has_needed(const char *reader, const CoupletSource *source) {
     for (int i = 0; i < data_catalogue.setting_count; i++) {
         const OptionRow *row = &data_catalogue.settings[i];
@@ -194,9 +194,12 @@ bool data_sets_find(Arena *arena, const Options *o, DataSets *out) {
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
+/* The listener while a table is loaded: a line that shows progress, and the list of rows that are
+ * left out. */
 typedef struct Hearing {
     CoupletProgress progress;
-    CoupletLoading loading; /* who is told of progress */
+    /* the progress line's functions, to which these below pass on what they hear */
+    CoupletLoading loading;
     Arena *arena;
     DataSet *set;
 } Hearing;

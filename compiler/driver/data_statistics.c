@@ -149,9 +149,11 @@ static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column
 
 /* ---- a field --------------------------------------------------------------------------------- */
 
+/* Returns the number of parts whose statistics are computed apart: the channels of a picture, or
+ * the entries of a short vector. Returns 0 for other fields. */
 static int planes_of(const CoupletField *field, bool *channels) {
     const bool picture = field->rank == 3 && field->shape[0] >= 2 && field->shape[0] <= 4;
-    /* frames of one channel have no parts */
+    /* a field of four axes with one channel is a row of grey frames, without parts */
     const bool frames = field->rank == 4 && field->shape[1] == 1;
     const bool vector = field->rank == 1 && field->shape[0] >= 2 && field->shape[0] <= MOST_ENTRIES;
     *channels = picture;

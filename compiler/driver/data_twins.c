@@ -67,6 +67,7 @@ static bool comparable(const CoupletTable *a, const CoupletTable *b) {
     return true;
 }
 
+/* True if two rows are equal in all fields of content, or in all other fields if not `content`. */
 static bool agree(const CoupletTable *a, int64_t first, const CoupletTable *b, int64_t second,
                   bool content) {
     for (int f = 0; f < a->field_count; f++) {
@@ -112,7 +113,7 @@ bool twins_within(Arena *arena, const CoupletTable *t, Twins *out) {
     return good;
 }
 
-/* True if both tables choose this row of the same files. It is then no twin of itself. */
+/* True if both tables choose this row of the same files. The row is then no twin, but one row. */
 static bool chooses(const CoupletTable *a, const CoupletTable *b, int64_t row) {
     if (a->asked != b->asked || a->key != b->key) return false;
     const int32_t wanted = (int32_t)row;

@@ -1,4 +1,4 @@
-/* Choosing the device that the command line names, and opening it. */
+/* Chooses the device that the command line names, and opens it. */
 #ifndef COUPLET_COMPILER_DRIVER_DEVICE_OPTION_H
 #define COUPLET_COMPILER_DRIVER_DEVICE_OPTION_H
 

@@ -26,8 +26,8 @@ static bool is_documented(const Stmt *s) {
            (s->kind == STMT_NET && s->has_config);
 }
 
-/* The most lines of a row for which a formula is printed. More are a program, which no page sets
- * well. */
+/* The most lines of a row for which a formula is printed. A row of more lines is a program, which
+ * no page sets well. */
 enum { MOST_ROW_LINES = 6 };
 
 static bool is_short(const char *formula) {
@@ -50,8 +50,8 @@ static void print_formula(Arena *arena, const Stmt *fn, FILE *out) {
     free(formula);
 }
 
-/* Prints a function. `method` has it in checked form, from which its formula is made; `level` is
- * that of its heading, `##`. */
+/* Prints a function under a heading of a level such as "##". The formula is made from the checked
+ * form of the function, which `method` has. */
 static void print_function(Arena *arena, const Stmt *fn, const Method *method, const char *level,
                            FILE *out) {
     const Source *source = fn->span.source;
@@ -83,7 +83,7 @@ static const char *title(Arena *arena, const Module *file) {
     return about.of.count ? about.of.items[0] : file->source->path;
 }
 
-/* The title of a file and what its comment says beyond that. */
+/* Prints the title of a file, and the rest of the comment at its top. */
 static void print_head(Arena *arena, const Module *file, const char *level, FILE *out) {
     CommentLines about = comment_at(arena, file->source->text);
     fprintf(out, "%s %s\n\n", level, title(arena, file));
@@ -122,7 +122,8 @@ static void print_folder(Arena *arena, const Source *about, Module *const *files
     }
 }
 
-/* Files of a folder without a README are pages that stand one behind the other. */
+/* Prints the page of a file or a folder. In a folder without README.md each file is a page, and the
+ * pages follow each other. */
 static void print_page(Arena *arena, const char *path, Module *const *files, int count,
                        const Method *method, FILE *out) {
     const char *readme = arena_printf(arena, "%s/README.md", path);

@@ -11,7 +11,7 @@ static void list_codes(void) {
         printf("%s  %s\n", diag_codes[i].code, diag_codes[i].meaning);
 }
 
-/* Prints a text, broken at spaces so that no line is longer than the width. */
+/* Prints a text with lines broken at spaces, so that no line is longer than the width. */
 static void print_wrapped(const char *text, int width) {
     int column = 0;
     for (const char *word = text; *word;) {

@@ -31,7 +31,7 @@ typedef struct StateDict {
     Arena *arena;
     CoupletTensorEntry *entries;
     int count;
-    int blocks[5]; /* by stage, from 1 on */
+    int blocks[5]; /* the number of blocks of each stage, which count from 1 */
     bool bottleneck;
     bool has_head;
 } StateDict;
@@ -53,8 +53,8 @@ static void note_block(StateDict *d, const char *theirs) {
     d->bottleneck |= strcmp(rest, "conv3.weight") == 0;
 }
 
-/* Adds the count of batches that torch keeps beside the statistics of each normalisation. With
- * torch's default momentum nothing reads it. */
+/* Adds the count of batches that torch keeps beside the statistics of each normalisation. The count
+ * is 0, because nothing reads it with torch's default momentum. */
 static void add_counter(StateDict *d, const char *theirs) {
     static const char ending[] = "running_var";
     static const int32_t none = 0;
@@ -67,7 +67,7 @@ static void add_counter(StateDict *d, const char *theirs) {
         .data = &none};
 }
 
-/* Gives a 1 x 1 convolution, which is a matrix here, the two more axes that torch expects. */
+/* Adds the two axes that torch expects to a 1 x 1 convolution, which is a matrix here. */
 static void give_axes(CoupletTensorEntry *e) {
     const bool is_matrix = strstr(e->name, "conv") || strstr(e->name, "downsample.0");
     while (is_matrix && e->rank == 2 && e->rank < 4) {
@@ -76,7 +76,8 @@ static void give_axes(CoupletTensorEntry *e) {
     }
 }
 
-/* True if the layers are as wide as the stem says, which decides the width of all others. */
+/* True if conv1 has the shape of torchvision's stem. The width of the stem decides the width of all
+ * other layers. Returns false after a message. */
 static bool fits_stem(const StateDict *d, const char *part, const char *layer,
                       const CoupletTensorEntry *e) {
     static const int64_t wanted[] = {64, 3, 7, 7};
@@ -108,7 +109,7 @@ static bool add_state(StateDict *d, const char *part, const CoupletTensorEntry *
     return true;
 }
 
-/* Returns the model with as many blocks in each stage, or NULL after a message. */
+/* Returns the model of torchvision with as many blocks in each stage, or NULL after a message. */
 static const char *model_of(const StateDict *d, const char *part) {
     for (int m = 0; m < MODELS; m++) {
         bool same = models[m].bottleneck == d->bottleneck;
@@ -182,7 +183,7 @@ static bool give_hyper(void *context, const char *name, double *out) {
     return false;
 }
 
-/* Returns the number of the features that the command line names, else of the first; -1 after a
+/* Returns the number of the features that --part names, or 0 without --part. Returns -1 after a
  * message. */
 static int chosen_features(const Exported *x) {
     const LoweredProgram *p = x->program;
