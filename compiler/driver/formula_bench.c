@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A sum of g times a convolution. The gradient of g is the convolution itself; the other gradients
- * are its two backward passes. */
+/* A sum of g times a convolution of 3 x 3, with its stride as the text `times`. */
 #define CONVOLUTION(name, times)                                                                   \
     "fn " name "(x[N, H, W, C], k[O, C, A, B], g[N, P, Q, O]) {\n"                                 \
     "  let y[n, i < P, j < Q, o] = sum[c, a, b] (x[n, " times "i + a - 1, " times                  \
@@ -74,7 +73,7 @@ static Graph *lower_formula(Arena *arena, const char *module, const char *functi
                    ? compile_function(arena, diag, method, function, given, input_count, NULL)
                    : NULL;
     report_messages(diag);
-    return g; /* the formulas above would have a mistake */
+    return g; /* NULL means that the formulas above have a mistake */
 }
 
 static bool open_graph(FormulaBench *b, const char *function, Graph *g, CoupletThreads *threads) {
@@ -91,7 +90,7 @@ static bool open_graph(FormulaBench *b, const char *function, Graph *g, CoupletT
         const CoupletBuffer *buffer = &b->plan->buffers[b->plan->inputs[i].buffer];
         int64_t count = couplet_buffer_count(buffer);
         b->names[i] = b->plan->inputs[i].name;
-        /* memory is aligned as that of a training step is */
+        /* couplet_host_memory aligns arrays as those of a training step are aligned */
         b->inputs[i] = b->arrays[i] = couplet_host_memory(count * (int64_t)sizeof(float));
         for (int64_t k = 0; b->arrays[i] && k < count; k++)
             b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;

@@ -95,7 +95,7 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
     return true;
 }
 
-/* A number, or one of the words `true` and `false`. */
+/* Reads a number, or one of the words `true` and `false`, as an input. */
 static bool read_setting_number(FunctionArrays *a, const Setting *setting) {
     char *end;
     double value = strtod(setting->value, &end);
@@ -153,7 +153,8 @@ typedef struct Sizes {
     const Stmt *fn;
 } Sizes;
 
-/* Finds the extent of a dimension: from an array that is given, from --size, or by its name. */
+/* Finds the extent of a dimension: from an array that is given, from --size, or by the name of the
+ * dimension. */
 static bool size_of_dim(void *context, const struct Symbol *symbol, int64_t *value) {
     static const struct {
         const char *name;
@@ -200,6 +201,8 @@ static double sampled_entry(const Param *param, uint32_t seed, uint32_t site, in
     return (float)(param->type->rank > 1 ? normal(seed, site, at) : 0.25 + u / 2);
 }
 
+/* Finds the default of a parameter. Returns false if there is none, or if the default is no plain
+ * number. */
 static bool default_number(const Param *param, double *value) {
     const Expr *e = param->value;
     bool negative = e && e->kind == EXPR_UNARY && e->op == OP_NEG;
@@ -239,6 +242,7 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_
     return true;
 }
 
+/* True if the expression has the name. */
 static bool says(const Expr *e, const char *name) {
     if (e->kind == EXPR_NAME) return strcmp(e->name, name) == 0;
     for (int i = 0; i < e->arg_count; i++)
@@ -298,11 +302,12 @@ static void take_modulo(FunctionArrays *a, int at, int64_t extent) {
 
 typedef struct Fit {
     FunctionArrays *arrays;
-    ExprMap met; /* the subscripts of axes of this extent that were looked at */
+    ExprMap met; /* the parts of the subscript that were visited */
     int64_t extent;
 } Fit;
 
-/* Marks the made-up inputs whose elements may become the value of a subscript unchanged. */
+/* Finds the made-up inputs whose elements may become the value of a subscript unchanged, and takes
+ * them modulo the extent of the axis, so that they stay on it. */
 static VisitStep fit_subscript(void *context, const GExpr *e) {
     Fit *fit = context;
     if (e->op == G_MAX || e->op == G_MIN) return VISIT_INSIDE;

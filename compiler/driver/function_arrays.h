@@ -27,24 +27,24 @@ typedef struct FunctionArrays {
 bool arrays_read(FunctionArrays *arrays, const Options *options);
 
 /* True if each dimension of --size belongs to the function that --fn names, or without --fn to some
- * function. False after a message on stderr. A function that does not exist is left for the caller
- * to report. */
+ * function. Returns false after a message on stderr. A function that does not exist is left for the
+ * caller to report. */
 bool arrays_know_sizes(const Method *method, const Options *options);
 
-/* Adds what is not there yet of the function's parameters, as random numbers of the kind that the
- * parameter is likely to be:
+/* Makes up an input for each parameter of the function that is not given. Its random numbers are of
+ * the kind that the parameter is likely to be:
  *
  *   real arrays of two axes and more  features: normal numbers
  *   real vectors, and numbers         weights, temperatures, coefficients: uniform in 0.25 .. 0.75.
- *                                     A number with a default has that, and is compiled in if it
- *                                     is 0: an epsilon, or a term that is switched off
+ *                                     A number with a default has its default. A default of 0 (an
+ *                                     epsilon, or a term that is switched off) is compiled in
  *   bool arrays                       true or false alike
- *   int arrays                        classes 0, 1, 2. An array that indexes another one stays
- *                                     inside it (arrays_fit_indices)
+ *   int arrays                        classes 0, 1, 2. An array that indexes another array
+ *                                     stays inside it (arrays_fit_indices)
  *   int numbers                       their default, else 2: compiled in
  *
- * Dimensions are as --size says, else by their name: N is 6, D is 5, K is 7, C is 3, others 4; they
- * must fit the arrays that are given. */
+ * A dimension is as large as in an array that is given, or as --size says. Otherwise its name
+ * decides: N is 6, D is 5, K is 7, C, V and L are 3, G is 2, and others are 4. */
 bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *options);
 
 /* Makes the made-up ints valid. An array that indexes an axis is taken modulo the extent; the

@@ -2,8 +2,8 @@
  *
  * The differences are taken of the graph as it was lowered, and the gradient comes from the
  * finished graph. So a wrong pass shows as a wrong gradient. Next to a kink of a formula (a
- * maximum, a hinge) a difference says nothing; a much smaller step is tried there. What stands
- * behind a stop is held fixed, as the gradient takes it. */
+ * maximum, a hinge) a difference says nothing, and a much smaller step is tried there. A value
+ * behind a stop is held fixed, as it is for the gradient. */
 #include "compiler/driver/gradcheck.h"
 
 #include <math.h>
@@ -32,6 +32,7 @@ typedef struct Slope {
     double *values;
 } Slope;
 
+/* Returns the output with entry `at` of the input set to x, or NAN if that run has a fault. */
 static double value_with(const Slope *s, int64_t at, double x) {
     double was = s->values[at];
     s->values[at] = x;
@@ -42,8 +43,8 @@ static double value_with(const Slope *s, int64_t at, double x) {
     return value;
 }
 
-/* Central differences of second order (error h^2, two values) and of fourth order (error h^4, four
- * values). */
+/* Return central differences of second order (error h^2, two values) and of fourth order (error
+ * h^4, four values). */
 static double second_order(const Slope *s, int64_t at, double h) {
     double x = s->values[at];
     return (value_with(s, at, x + h) - value_with(s, at, x - h)) / (2 * h);
@@ -91,7 +92,8 @@ GradientCheck gradient_check(const Reference *base, const GNode *output, const G
     int64_t stride = check.entries > most ? check.entries / most : 1;
     check.largest = largest_entry(gradient, check.entries);
     double value = fabs(*reference_value(base, output));
-    /* Smaller differences are rounding: 1e-6 of this bound is 8 bits of the value over h. */
+    /* Smaller differences are rounding. The tolerance, 1e-6 of this bound, is at least 9 times the
+     * rounding of the value in float64 (2.2e-16), divided by h. */
     double floor = fmax(1e-4 * fmax(1, value), 2e-9 * value / h);
     double good = 1e-7 * fmax(floor, check.largest);
     for (int64_t at = stride / 2; at < check.entries; at += stride, check.tried++) {

@@ -1,6 +1,6 @@
 /* Gradients compared with central differences, in float64. The differences are taken of the formula
  * as it is written, before any pass. The gradient is that of the finished graph, so the passes are
- * checked too. What stands behind a `stop` is held fixed while an input moves. */
+ * checked too. A value behind a `stop` is held fixed while an input moves. */
 #ifndef COUPLET_DRIVER_GRADCHECK_H
 #define COUPLET_DRIVER_GRADCHECK_H
 
@@ -23,8 +23,8 @@ typedef struct GradientCheck {
     double largest; /* the entry of the gradient that is largest in size */
     /* the largest deviation from the differences, relative to the largest entry */
     double off;
-    int64_t worst;          /* the number of the entry with the largest deviation, */
-    double found, expected; /* with its gradient and its difference */
+    int64_t worst;          /* the number of the entry with the largest deviation */
+    double found, expected; /* the gradient and the difference at that entry */
 } GradientCheck;
 
 /* Checks the gradient of one input or state of `forward`, whose run is `base`. `values` are its

@@ -52,7 +52,8 @@ static bool has_fault(Diag *diag, const Reference *run) {
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* True if differences of the value mean something: it is a finite number. */
+/* True if the value is a finite number, since differences of other values mean nothing. Returns
+ * false after a message. */
 static bool is_comparable(const char *name, double value) {
     if (isfinite(value)) return true;
     const char *what = isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
@@ -168,7 +169,7 @@ static bool gives_number(const Stmt *fn) {
     return fn->result && fn->result->kind == KIND_REAL && fn->result->rank == 0;
 }
 
-/* Checks every function of the file that gives a number and reads one, and lists the others. */
+/* Checks every function of the file that gives one real number, and lists the others. */
 static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     int checked = 0;
     int wrong = 0;
@@ -254,7 +255,7 @@ static const double *method_array(void *context, const GNode *n) {
     double *values = arena_array(m->arena, double, count + 1);
     for (int64_t i = 0; n->kind == GN_INPUT && i < count; i++)
         values[i] = input_element(m, n, i);
-    /* The graph `init` only names the states. */
+    /* While `init` itself is evaluated, no state has a value yet. */
     if (n->kind == GN_STATE && !m->start) return values;
     for (int i = 0; n->kind == GN_STATE && i < m->program->init->commits.count; i++) {
         const GCommit *c = &m->program->init->commits.items[i];

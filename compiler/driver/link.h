@@ -9,7 +9,7 @@
 bool tool_run(const char *const *words);
 
 /* Returns the folder of libcouplet.a, libcouplet.so and couplet.h: $COUPLET_RUNTIME, or their place
- * beside this executable. NULL after a sentence. */
+ * beside this executable. Returns NULL after a sentence. */
 const char *link_runtime_folder(Arena *arena);
 
 bool link_executable(Arena *arena, const char *const *objects, int count, const char *out);

@@ -66,6 +66,9 @@ Source *load_source(Arena *arena, const char *path) {
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
+/* Serves as CheckHooks.kept: returns the rows that a selection by counts leaves of a source whose
+ * data is missing. Other selections depend on the rows themselves, so the answer is 0, not
+ * known. */
 static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64_t classes) {
     const CoupletSelection selection = {.per_class = d->selection.per_class,
                                         .fraction = d->selection.fraction,
@@ -106,7 +109,7 @@ static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
 }
 
 /* Counts the chosen rows. If rows that cannot be read are left out, all rows must be read to know
- * their number; the caller that opens the data says which rows they are. */
+ * their number. The caller that opens the data later says which rows they are. */
 static bool take_chosen(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
                         char *error, size_t error_bytes) {
     CoupletLoading loading = seeker->loading;
@@ -129,7 +132,8 @@ static bool count_chosen(const Seeker *seeker, const CoupletSource *source, Coup
     return true;
 }
 
-/* Takes the fields and rows that a source had when the run was made. */
+/* Takes the fields and rows that a source had when the run was made. Returns false if the record
+ * does not have the source. */
 static bool recall_schema(const Seeker *seeker, Arena *arena, DataSource *d) {
     ARRAY(CoupletField) fields = {NULL, 0, 0};
     CoupletField field;
@@ -157,8 +161,9 @@ static void close_open_table(Seeker *seeker) {
     seeker->of = NULL;
 }
 
-/* Keeps the table as it was opened. A table without its bad rows is opened anew, so that whoever
- * loads it says which rows these are. */
+/* Keeps the table as it was opened, with all its rows, for the run. If rows that cannot be read are
+ * left out, the table is not kept but opened anew, so that the later reader says which rows these
+ * are. */
 static void keep_table(Seeker *seeker, Arena *arena) {
     CoupletTable *table = &seeker->open;
     if (seeker->opened && table->reader && !seeker->loading.skip_bad) {
@@ -227,7 +232,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     return good ? SCHEMA_READ : of_preset ? SCHEMA_ABSENT : SCHEMA_REFUSED;
 }
 
-/* True if each --data means something to the spec. False after a message. */
+/* True if each --data means something to the spec. Returns false after a message. */
 static bool places_fit(Arena *arena, const Module *spec, const CoupletPlaces *places) {
     CoupletSource *sources = arena_array(arena, CoupletSource, spec->stmt_count + 1);
     int count = 0;
@@ -314,7 +319,7 @@ const Source **load_spec_sources(Arena *arena, const char *path, int *count) {
     return sources;
 }
 
-/* Returns the one source, whose text is in memory. */
+/* Returns a list of one source, the text of the options. */
 static const Source **text_sources(Arena *arena, const Options *options, int *count) {
     Source *source = arena_new_of(arena, Source);
     const Source **sources = arena_array(arena, const Source *, 1);

@@ -1,4 +1,4 @@
-/* From a file name to a checked method: reads files and the embedded library, and writes the
+/* Makes a checked method from a file name: reads files and the embedded library, and writes the
  * settings of the command line into the spec. */
 #ifndef COUPLET_DRIVER_LOAD_H
 #define COUPLET_DRIVER_LOAD_H
@@ -15,11 +15,12 @@ typedef struct LibraryFile {
     const char *text;
     size_t length;
 } LibraryFile;
-/* All files in order of path, then one with a NULL module. The list is made from stdlib/ by
+/* All files in order of path. The last one has a NULL module. The list is made from stdlib/ by
  * embed.cmake. */
 extern const LibraryFile library_files[];
 
-/* A ModuleReader of the embedded library. */
+/* Serves as CheckHooks.module: reads a part of a module of the embedded library. Returns NULL after
+ * the last part. */
 const Source *library_read(void *context, Arena *arena, const char *name, int part);
 
 /* Reads a file, or standard input for `-`. Returns NULL after a message. */
@@ -31,8 +32,8 @@ const Source **load_spec_sources(Arena *arena, const char *path, int *count);
 
 /* Loads and checks a spec. The settings of `options`, which may be NULL, are written into the spec
  * before the check. In a method each --set is a hyper. In a file of functions, and where --fn names
- * one, it may also be a parameter, and each --in is one. Returns NULL after messages, some of which
- * are in `diag`. */
+ * one, it may also be a parameter, and each --in is a parameter. Returns NULL after messages, some
+ * of which are in `diag`. */
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options);
 
 /* Loads a text in memory, without settings. Never returns NULL; `diag` tells whether the method may
@@ -44,7 +45,7 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
 Method *load_sources(Arena *arena, Diag *diag, const char *path, const Source *const *sources,
                      int count);
 
-/* True if the method trains something. False for a file of functions. */
+/* True if the method trains something. Returns false for a file of functions. */
 bool method_is_trained(const Method *method);
 
 /* Lowers a method, to find the mistakes that the types do not show: only concrete extents can tell

@@ -329,7 +329,7 @@ int main(int argc, char **argv) {
     const int status = run_with_room(argc, argv);
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-    /* what failed earlier has been told by the command that ends with an error */
+    /* if writing failed earlier, the command has reported it and ended with an error */
     if (status && !errno) return status;
     report(CODE_OUTPUT, "standard output cannot be written: %s",
            errno ? strerror(errno) : "it is not complete");

@@ -50,7 +50,7 @@ static const KindRow kinds[KINDS] = {
 
 typedef struct Found {
     int64_t counts[KINDS];
-    const char *first[KINDS]; /* by kind: the first such file that was met */
+    const char *first[KINDS]; /* the first file of each kind that was met */
     bool has_train;
     bool has_test;
     const char *test; /* the name of the second part: "test" or "val" */
@@ -76,7 +76,7 @@ static void take_file(Arena *arena, const char *path, Found *found) {
     if (!found->counts[kind]++) found->first[kind] = arena_strndup(arena, path, strlen(path));
 }
 
-/* Looks at the files below a folder. After some thousand, the kind is known. */
+/* Looks at the files below a folder, and stops after some thousand files, which tell the kind. */
 static void walk_folder(Arena *arena, const char *path, int depth, Found *found) {
     enum {
         ENOUGH = 5000,
@@ -95,8 +95,8 @@ static void walk_folder(Arena *arena, const char *path, int depth, Found *found)
     if (open) closedir(open);
 }
 
-/* Returns the kind of the files. Tables and texts beside other kinds are notes on these. Returns 0
- * after a message. */
+/* Returns the kind of the files. Tables and texts beside files of another kind are taken for notes
+ * on these. Returns KIND_NONE after a message. */
 static FilesKind kind_found(Arena *arena, const char *path, const Found *found) {
     FilesKind kind = KIND_NONE;
     const char *list = "";
@@ -126,7 +126,7 @@ static FilesKind kind_found(Arena *arena, const char *path, const Found *found) 
 
 typedef struct Data {
     FilesKind kind;
-    /* Paths from the current folder; equal if parts of one source are taken. */
+    /* The paths from the current folder. They are equal if both parts are taken of one source. */
     const char *train;
     const char *test;
     const char *settings;
@@ -140,7 +140,8 @@ static bool is_there(const char *path) {
     return stat(path, &info) == 0;
 }
 
-/* Finds train and test, or train and val, beside each other: folders, or files with this ending. */
+/* Finds train and test, or train and val, beside each other: folders, or files with this ending. If
+ * one is missing, both paths are the whole. */
 static void find_parts(Arena *arena, const char *path, const char *ending, Data *d) {
     static const char *const tests[] = {"test", "val", "valid", "validation"};
     d->train = d->test = path;
@@ -160,8 +161,8 @@ static const char *ending_of(const char *path) {
     return dot ? dot : "";
 }
 
-/* Finds the paths of the data. A reader of single files gets a file; a folder must then have one
- * file, or train and test. */
+/* Finds the paths of the data. A reader of single files needs a file, so a folder must then have
+ * one file, or train and test. Returns false after a message. */
 static bool find_paths(Arena *arena, const char *path, const Found *found, Data *d) {
     struct stat info;
     const bool of_files = d->kind == TABLES || d->kind == LINES ||
@@ -195,7 +196,7 @@ static const char *label_column(Arena *arena, const char *path) {
     return found;
 }
 
-/* Splits a text such as `size = 64, label = "class"` into settings. */
+/* Splits a text such as `size = 64, label = "class"` into settings, and returns their number. */
 static int split_settings(Arena *arena, const char *text, CoupletSetting *out) {
     char *copy = arena_strndup(arena, text, strlen(text));
     char *rest = NULL;
@@ -259,9 +260,8 @@ static bool examine(Arena *arena, const char *path, Data *d) {
 
 /* The parts of the spec that the data decides. */
 typedef struct Parts {
-    /* The modules to use, "nn, augment, .."; the word for the data, "pictures". */
-    const char *uses;
-    const char *what;
+    const char *uses;  /* the modules to use: "nn, augment, .." */
+    const char *what;  /* the word for the data: "pictures" */
     const char *field; /* the field that is encoded */
     const char *view;
     const char *encoder;
@@ -280,7 +280,8 @@ static const char *label_field(const Data *d) {
     return label && label->rank == 0 && label->type == COUPLET_I32 ? "label" : NULL;
 }
 
-/* Returns the largest power of two, at most 256, of which an epoch has four. */
+/* Returns the largest power of two, at most 256, with which an epoch has four batches or more; 4 if
+ * there is none. */
 static int64_t batch_for(int64_t rows) {
     int64_t batch = 4;
     while (batch < 256 && batch * 8 <= rows)
@@ -292,7 +293,8 @@ static int width_for(int64_t rows) {
     return rows < 5000 ? 16 : 32;
 }
 
-/* Chooses the parts for arrays: rows of numbers, or pictures. */
+/* Chooses the parts for arrays: rows of numbers, or pictures if there are any. Returns false after
+ * a message. */
 static bool parts_of_arrays(Arena *arena, const Data *d, Parts *p) {
     const CoupletField *rows = NULL;
     const CoupletField *pictures = NULL;
@@ -522,15 +524,15 @@ static bool write_project(Arena *arena, const char *folder, const char *name, co
     while (written < FILES && write_new_file(arena, folder, files[written][0], files[written][1]))
         written++;
     if (written == FILES) return true;
-    /* without a part of it, the folder would be in the way of the next try */
+    /* a folder without all its files would be in the way of the next try */
     while (written-- > 0)
         unlink(arena_printf(arena, "%s/%s", folder, files[written][0]));
     rmdir(folder);
     return false;
 }
 
-/* Returns the name of a project: letters, digits, `_` and `-`, behind any folders. NULL after a
- * message. */
+/* Returns the name of a project: letters, digits, `_` and `-`, behind any folders. Returns NULL
+ * after a message. */
 static const char *project_name(const char *folder) {
     const char *slash = strrchr(folder, '/');
     const char *name = slash ? slash + 1 : folder;

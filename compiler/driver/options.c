@@ -168,8 +168,8 @@ static bool add_pair(const Reader *r, const OptionRow *row, const char *text, Se
     return true;
 }
 
-/* True if the values of --set are numbers or truths. Their names are compared with the file when
- * that is read. */
+/* True if the values of --set are numbers or truths. Their names are compared with the names in the
+ * file when the file is read. */
 static bool are_numbers(const Reader *r, const Setting *set) {
     const bool list = is_listed(r->allowed, "[lists]");
     NumberSpan span;

@@ -12,8 +12,9 @@ typedef struct Setting {
 typedef ARRAY(Setting) SettingList;
 
 typedef struct Options {
-    CoupletGroup *group; /* the ranks that the command runs on; NULL: one */
-    const char *file;    /* the first of `files`; NULL: none */
+    /* the ranks that the command runs on; NULL: the command runs on one rank */
+    CoupletGroup *group;
+    const char *file; /* the first of `files`; NULL: none */
     /* the contents of `file`, if a program has them in memory; NULL: the file is read */
     const char *text;
     ARRAY(const char *) files; /* the arguments that are no options */
@@ -21,7 +22,7 @@ typedef struct Options {
         *color, *reader;
     const char *samples, *split; /* embed: an array of samples; a part of the data */
     const char *range;           /* find: --range 1e-5..1 */
-    /* --best knn: the evaluation that chooses the best checkpoint. */
+    /* --best knn: the evaluation that chooses the best checkpoint */
     const char *best;
     const char *start;               /* --start RUN: the weights that a new run begins with */
     const char *against;             /* verify: --against MODULE:FUNCTION */
@@ -42,18 +43,18 @@ typedef struct Options {
     ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
     /* the record of the run that is resumed or evaluated; NULL: there is none */
     const struct CoupletRecord *record;
-    /* the facts about the run's own data come from the record */
+    /* true if the facts about the run's own data come from the record */
     bool trusts_record;
     const struct CoupletTensorFile *kept; /* the checkpoint of that run; NULL: there is none */
-    /* The list for the tables that the check of a spec opens. NULL: the tables are closed. */
+    /* the list for the tables that the check of a spec opens; NULL: the tables are closed */
     struct CoupletOpenedTables *opened;
 } Options;
 
-/* Reads a command line; false after a message. `allowed` lists the option names of the command,
- * separated by spaces, and what is special about it:
+/* Reads a command line. Returns false after a message. `allowed` lists the option names of the
+ * command, separated by spaces, and what is special about the command:
  *
- *   [file]    it works without a file
- *   [files]   it takes several
+ *   [file]    the command works without a file
+ *   [files]   the command takes several files
  *   [memory]  --memory may stand without a size
  *   [lists]   --set takes several values, name=1,2,3 or name=1..3
  *   [texts]   --set takes any text, and the command looks at it

@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- in the text's place --------------------------------------------------------------------- */
+/* ---- numbers in the tree --------------------------------------------------------------------- */
 
 static void set_number(Arena *arena, Param *param, double value, bool integer) {
     Expr *number = arena_new_of(arena, Expr);
@@ -35,7 +35,8 @@ static Param *setting_of(Arena *arena, Stmt *train, const char *name) {
         memcpy(params, train->params, sizeof *params * (size_t)train->param_count);
     Param *added = &params[train->param_count++];
     *added = (Param){.span = train->span, .name = name};
-    added->span.end = added->span.begin; /* an added setting has no place in the text */
+    /* an added setting has no place in the text, so its span is empty */
+    added->span.end = added->span.begin;
     train->params = params;
     return added;
 }
@@ -134,7 +135,7 @@ static bool set_hyper(Arena *arena, Param *hyper, const Setting *set) {
     return true;
 }
 
-/* ---- of a run that is gone on with ----------------------------------------------------------- */
+/* ---- settings of a resumed run --------------------------------------------------------------- */
 
 const char *settings_text(Arena *arena, const Module *spec, StmtKind kind, const char *name) {
     for (int i = 0; i < spec->stmt_count; i++) {
@@ -210,8 +211,8 @@ bool settings_write(Arena *arena, Module *spec, const Options *options, bool for
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
-/* The functions whose parameters may be given: the one that --fn names, which may be of another
- * module, or all of the file. */
+/* The functions whose parameters may be given: the function that --fn names, which may be of
+ * another module, or all functions of the file. */
 typedef ARRAY(const Stmt *) Functions;
 
 static Functions functions_of(Arena *arena, const Method *method, const Options *o) {

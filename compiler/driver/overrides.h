@@ -12,8 +12,8 @@
  * message. */
 bool settings_write(Arena *arena, Module *spec, const Options *options, bool for_functions);
 
-/* Reads one of the words `true` and `false`, which is the value of `what`: "the hyper `flag`".
- * False after a message, which names the word that is meant by `1`, `yes` and the like. */
+/* Reads `text`, one of the words `true` and `false`, as the value of `what`: "the hyper `flag`".
+ * Returns false after a message. For `1`, `yes` and the like, the message names the right word. */
 bool settings_read_truth(Arena *arena, const char *what, const char *text, bool *value);
 
 /* Returns the value of a hyper (STMT_HYPER), or of a setting of `train` (STMT_TRAIN), as the text
@@ -21,7 +21,7 @@ bool settings_read_truth(Arena *arena, const char *what, const char *text, bool 
 const char *settings_text(Arena *arena, const Module *spec, StmtKind kind, const char *name);
 
 /* True if each --set and --in is a hyper, or a parameter of the function that --fn names, or
- * without --fn of some function. Each number must be of the parameter's kind. False after a
+ * without --fn of some function. Each number must be of the parameter's kind. Returns false after a
  * message. A function that does not exist is left for the caller to report. */
 bool settings_fit_functions(Arena *arena, const Method *method, const Options *options);
 
