@@ -25,7 +25,7 @@ struct Peer {
 };
 
 /* Makes two pipes. Their ends close when a program is started, so a child has only the duplicates
- * that it is given. */
+ * that it is given. Returns false, with errno set, if there are no pipes. */
 static bool make_pipes(int to[2], int from[2]) {
     if (pipe2(to, O_CLOEXEC) != 0) return false;
     if (pipe2(from, O_CLOEXEC) == 0) return true;

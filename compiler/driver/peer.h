@@ -12,7 +12,7 @@ Peer *peer_start(Arena *arena, const char *argument);
  * process has ended. */
 const char *peer_ask(Peer *peer, const char *line);
 void peer_end(Peer *peer);
-/* Remove a folder of files with its files. */
+/* Removes a folder and the files in it. */
 void peer_remove_folder(const char *path);
 
 #endif

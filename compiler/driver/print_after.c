@@ -16,7 +16,8 @@ bool print_after_exists(const char *pass) {
     return false;
 }
 
-/* Returns the form that the graph had before the pass, by which a change is seen. */
+/* Returns the form that the graph had after its last pass. print_after_pass sees by it whether a
+ * pass changed the graph. */
 static GraphForm *form_of(PrintAfter *p, const Graph *g) {
     for (int i = 0; i < p->forms.count; i++)
         if (p->forms.items[i].graph == g) return &p->forms.items[i];

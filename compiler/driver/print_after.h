@@ -6,7 +6,8 @@
 #include "compiler/compile/compile.h"
 #include "compiler/driver/device_option.h"
 
-/* True if there is a pass of that name, or if `pass` is NULL. False after a message on stderr. */
+/* True if there is a pass of that name, or if `pass` is NULL. Returns false after a message on
+ * stderr. */
 bool print_after_exists(const char *pass);
 /* The form of a graph when it was last looked at. */
 typedef struct GraphForm {
@@ -20,8 +21,8 @@ typedef struct PrintAfter {
     ARRAY(GraphForm) forms;
 } PrintAfter;
 PrintAfter *print_after_new(Arena *arena, const char *pass);
-/* For CompileOptions.after, with a PrintAfter as the context: prints the graph after the pass. If
- * the pass did nothing, a comment ahead of the graph says so. */
+/* Serves as CompileOptions.after, with a PrintAfter as the context. Prints the graph after the
+ * pass. If the pass did nothing, a comment ahead of the graph says so. */
 void print_after_pass(void *context, const Graph *g, const char *done);
 /* Prints the plan of the graph for the device, if `pass` is "place". */
 void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states,

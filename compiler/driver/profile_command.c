@@ -22,11 +22,10 @@ typedef struct Row {
     const char *source;
     const char *label;
     int abreast; /* the number of kernels in its launch */
-    /* `limit` is the least time, in seconds, that the roofline allows. */
     double seconds;
     double flops;
     double bytes;
-    double limit;
+    double limit; /* the least time, in seconds, that the roofline allows */
     int kernels;
 } Row;
 
@@ -47,7 +46,8 @@ static void add_step(Row *row, const CoupletStep *step, double seconds, const Ya
     row->kernels++;
 }
 
-/* Collects the rows: one for each source line, or for each kernel. */
+/* Collects the rows, one for each source line or for each kernel, the slowest first. Returns their
+ * number. */
 static int collect_rows(const CoupletPlan *plan, const double *seconds, const Yardstick *best,
                         bool by_kernel, Row *rows) {
     /* `launched` is the first step behind the launch, and `abreast` its number of kernels */
@@ -132,6 +132,7 @@ static int longest_first(const void *a, const void *b) {
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
+/* Collects the waits by source line, the longest first. Returns the number of lines. */
 static int collect_waits(const CoupletPlan *plan, const StepTimes *times, const CoupletGroup *g,
                          Waiting *rows) {
     int count = 0;
@@ -150,7 +151,7 @@ static int collect_waits(const CoupletPlan *plan, const StepTimes *times, const 
     return count;
 }
 
-/* Prints the waits: for the network, and for ranks that are behind this one. */
+/* Prints how long rank 0 waited for the network, and for ranks that are behind it. */
 static void print_waits(const CoupletPlan *plan, const StepTimes *times, const CoupletGroup *g) {
     Waiting *rows = times->waits ? calloc((size_t)plan->exchange_count + 1, sizeof *rows) : NULL;
     double whole = 0;
@@ -170,8 +171,8 @@ static void print_waits(const CoupletPlan *plan, const StepTimes *times, const C
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* True if all ranks have the same program. Otherwise they would wait for exchanges that never
- * come. */
+/* True if all ranks have the same program, without which they would wait for exchanges that never
+ * come. Returns false after a message. */
 static bool compare_ranks(const CoupletProgram *program, CoupletGroup *g) {
     uint64_t first = program->plan_hash;
     CoupletAgreed worst;

@@ -9,7 +9,7 @@
 
 static const double megabyte = 1e6;
 
-/* Returns the bytes that a rank sends for an exchange, of the rank that sends most. */
+/* Returns the bytes of an exchange that the busiest rank sends. */
 static int64_t most_bytes(const CoupletPlan *p, const CoupletExchange *e, int ranks) {
     int64_t most = 0;
     for (int r = 0; r < ranks; r++) {
@@ -55,8 +55,8 @@ static int64_t most_memory(const CoupletPlan *p, int ranks) {
     return most;
 }
 
-/* Prints the memory of a rank. Plans for other devices have no blocks: each rank has all of the
- * arena on its device. */
+/* Prints the memory of the rank that needs most. Plans for other devices have no blocks, because
+ * each rank has the whole arena on its device. */
 static void print_memory(const CoupletPlan *p, int ranks, FILE *out) {
     fprintf(out, "a rank needs %.3f MB for the arrays of a step, and one rank alone %.3f MB\n",
             (double)(p->blocks ? most_memory(p, ranks) : p->arena_bytes) / megabyte,

@@ -1,4 +1,4 @@
-/* Runs without a folder: the road of `couplet train` up to the compiled program, which is then used
+/* Runs without a folder do what `couplet train` does up to the compiled program, which is then used
  * without writing anything. */
 #ifndef COUPLET_DRIVER_REHEARSAL_H
 #define COUPLET_DRIVER_REHEARSAL_H
@@ -10,9 +10,10 @@
 typedef int (*TrainUse)(void *context, const CoupletProgram *program,
                         const CoupletTrainOptions *options);
 
-/* train_command.c: compiles `options->file` as for a run, and calls `use`. */
+/* Compiles `options->file` as for a run, and calls `use` (train_command.c). Returns the exit
+ * status. */
 int train_with(Arena *arena, Options *options, TrainUse use, void *context);
-/* rehearse_command.c: couplet train --dry-run. */
+/* Does the work of couplet train --dry-run (rehearse_command.c). */
 int train_dry(Arena *arena, Options *options);
 
 #endif

@@ -118,14 +118,14 @@ typedef struct Finder {
     double *smoothed;
     double lowest;
     int64_t count;
-    bool rose; /* true if the loss rose far above its least, which ended the test */
-    /* The rate of which the hyper is a factor. NULL: there is none. */
+    bool rose; /* true if the loss rose far above its least value, which ended the test */
+    /* the formula of the rate of which the hyper is a factor; NULL: there is none */
     const char *rate;
     double highest; /* the highest rate that the run reaches if the hyper is 1 */
 } Finder;
 
-/* `keeps` is the weight that the smoothed loss gives its past. `too_high` is how far above the
- * least the test ends, in units of the fall of the loss or of its size. */
+/* `keeps` is the weight that the smoothed loss gives its past. The test ends where the loss is
+ * above its least value by `too_high` times its fall, or times its size if that is more. */
 static const double keeps = 0.9, too_high = 3;
 
 static double hyper_at(const Finder *f, int64_t step) {
@@ -157,8 +157,9 @@ static double rate_at(const Finder *f, const CoupletSession *s, double value, in
     return rate;
 }
 
-/* Finds the rate, and the highest value that it reaches. A schedule that begins with a warm-up
- * would hide the values of the first steps. */
+/* Finds the rate of which the hyper is a factor, which doubles when the hyper does, and the highest
+ * value that it reaches. set_value scales the hyper by both. A schedule that begins with a warm-up
+ * would otherwise hide the values of the first steps. */
 static void find_rate(Finder *f, const CoupletSession *s) {
     enum { PLACES = 1000 };
     const CoupletPhase *phase = &s->program->phases[0];
@@ -179,7 +180,7 @@ static void set_value(void *context, CoupletSession *session, int64_t step) {
     Finder *f = context;
     double value = hyper_at(f, step);
     if (step == 0) find_rate(f, session);
-    /* A run of this length keeps schedules at their beginning. */
+    /* A run of this length keeps schedules of the whole run at their beginning. */
     session->total_steps = COUPLET_MOST_STEPS;
     if (f->rate) {
         const double now = rate_at(f, session, 1, step, steps_of(session));
@@ -207,6 +208,7 @@ static bool take_loss(void *context, int64_t step, float loss) {
 /* The step from which on the smoothed loss is a mean of several losses. */
 enum { SETTLED = 5 };
 
+/* Returns the step with the least smoothed loss. */
 static int64_t least_step(const Finder *f) {
     int64_t least = f->count > SETTLED ? SETTLED : 0;
     for (int64_t i = least + 1; i < f->count; i++)
@@ -353,6 +355,7 @@ static bool find_swept_hyper(Finder *f, const CoupletProgram *program) {
     return true;
 }
 
+/* True if both ends of --range lie in the range of the hyper. Returns false after a message. */
 static bool span_holds(const Finder *f, const CoupletProgram *program) {
     const CoupletHyper *h = &program->hypers[f->hyper];
     CoupletHyper *hypers = malloc(sizeof *hypers * (size_t)program->hyper_count);

@@ -33,7 +33,8 @@ static const char *option_value(const char *option, int i, int argc, char **argv
     return argv[i][length] == 0 && i + 1 < argc ? argv[i + 1] : "";
 }
 
-/* True if NO_COLOR is not set to a text (https://no-color.org). */
+/* True if stderr is a terminal that shows colours, and NO_COLOR is not set to a text
+ * (https://no-color.org). */
 static bool takes_colours(void) {
     const char *no = getenv("NO_COLOR");
     const char *terminal = getenv("TERM");
@@ -52,7 +53,8 @@ void report_begin(const char *name, int argc, char **argv) {
     }
 }
 
-/* Where messages of this thread go in place of stderr. */
+/* The place to which messages of this thread go. A `diag` of NULL means that they are printed on
+ * stderr. */
 static _Thread_local struct {
     Arena *arena;
     Diag *diag;
@@ -127,7 +129,7 @@ bool report_with_help(DiagCode code, const char *help, const char *format, ...) 
 void report_note(const char *format, ...) {
     va_list args;
     char *text = NULL;
-    if (collected.diag) return; /* a caller could do nothing about a note */
+    if (collected.diag) return; /* a caller that collects messages could do nothing about a note */
     va_start(args, format);
     if (vasprintf(&text, format, args) < 0) text = NULL;
     va_end(args);
@@ -146,7 +148,7 @@ void report_note(const char *format, ...) {
 /* ---- what others say ------------------------------------------------------------------------- */
 
 /* Reads a code at the start of a text, as in "error[E607]: ", and returns what follows. Leaves
- * *code as it is if there is none, or none of ours. */
+ * *code as it is if there is no code, or an unknown one. */
 static const char *after_code(const char *text, DiagCode *code) {
     static const char word[] = "error";
     const char *at = text + sizeof word - 1;
@@ -177,7 +179,7 @@ static const Source *source_at_hand(const char *path) {
     return NULL;
 }
 
-/* Returns the text of a file of the library or of a spec, if it exists. */
+/* Returns a file of the library or of a spec. Its text is NULL if the file cannot be read. */
 static const Source *source_at(Arena *arena, const char *path) {
     const Source *known = source_at_hand(path);
     if (known) return known;
@@ -200,7 +202,7 @@ static const Source *source_at(Arena *arena, const char *path) {
 }
 
 /* Returns the span of a place, up to the end of the word that begins there. The text may have
- * changed since. A place that it does not have is shown without its line. */
+ * changed since the message was made, and a place that it lacks is shown without its line. */
 static Span span_of(Arena *arena, const char *path, int line, int column) {
     const Source *source = source_at(arena, path);
     Span span = {.source = source, .line = line, .column = column ? column : 1};

@@ -20,15 +20,15 @@ bool report(DiagCode code, const char *format, ...) __attribute__((format(printf
 bool report_with_help(DiagCode code, const char *help, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Prints what the runtime or a back end says in its `error`. Always false. The text is a sentence,
- * to which `code` belongs, or it begins with a code of its own, with a place in a file, or with
- * both:
+/* Prints what the runtime or a back end says in its `error`. Always returns false. The text is a
+ * sentence, to which `code` belongs, or it begins with a code of its own, with a place in a file,
+ * or with both:
  *
  *   error[E607]: SENTENCE
  *   FILE:LINE: error: SENTENCE
  *   FILE:LINE:COLUMN: error[E801]: SENTENCE
  *
- * Lines may follow that say where in the library it was, and what to do (couplet_fault_text in
+ * Lines may follow that name a place in the library and say what to do (couplet_fault_text in
  * runtime/executor.h). The line in the file is shown. */
 bool report_error(DiagCode code, const char *text);
 
@@ -38,9 +38,9 @@ void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the messages of a file. */
 void report_messages(Diag *diag);
 
-/* From here on, messages of this thread are not printed but added to `diag`, in whose arena `arena`
- * they lie. Notes that are no mistakes are dropped. Lines are shown from the sources of `method`,
- * which may be NULL, rather than from the disk. A `diag` of NULL ends this. */
+/* Begins to collect the messages of this thread: they are not printed but added to `diag`, in whose
+ * arena `arena` they lie. Notes that are no mistakes are dropped. Lines are shown from the sources
+ * of `method`, which may be NULL, rather than from the disk. A `diag` of NULL ends this. */
 void report_collect(Arena *arena, Diag *diag, const struct Method *method);
 
 #endif

@@ -107,7 +107,8 @@ static void show_method(Detail *d, Arena *own, const Options *o, const char *spe
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
-/* A field as a picture: its planes, one after the other, and where the first begins. */
+/* A field as a picture: its planes, one after the other, and the element at which the first
+ * begins. */
 typedef struct Planes {
     int channels;
     int rows;
@@ -116,8 +117,8 @@ typedef struct Planes {
     CoupletType type;
 } Planes;
 
-/* Finds the first field of the features that is a picture. Of a row of pictures it takes the middle
- * one. */
+/* Finds the first field of the features that is a picture, and its number. Of a row of pictures it
+ * takes the middle one. Returns false if no field is a picture. */
 static bool planes_of(const CoupletTable *t, const CoupletPlan *plan, Planes *out, int *number) {
     const char *name;
     for (int i = 0; couplet_features_field(plan, i, &name); i++) {
@@ -197,7 +198,7 @@ static PageSample sample_of(const Told *t, const CoupletTable *table, int64_t ro
     return s;
 }
 
-/* Names the classes of the bank. Classes that only the query has get no name. */
+/* Names the classes of the bank. A class that only the query has is named by its number. */
 static void name_classes(Told *t) {
     Arena *arena = t->d->arena;
     t->names = arena_array(arena, const char *, t->told->class_count + 1);
@@ -223,8 +224,8 @@ static void show_confusion(const Told *t, const char *evaluation) {
     array_push(arena, &t->d->out->confusions, c);
 }
 
-/* Returns the row of query i, so that queries come from all of the data: rows are often sorted by
- * class. */
+/* Returns the row of query i. The queries are spread over all of the data, because rows are often
+ * sorted by class. */
 static int64_t spread(int64_t i, int64_t of, int64_t all) {
     return (2 * i + 1) * all / (2 * of);
 }
@@ -251,7 +252,7 @@ static void show_neighbours(const Told *t, const char *evaluation) {
     }
 }
 
-/* The features, labels and titles of `shown` queries. */
+/* Collects the features, labels and titles of `shown` queries. */
 static void gather_points(const Told *t, int64_t shown, float *rows, int32_t *labels,
                           const char **titles) {
     const CoupletTold *told = t->told;

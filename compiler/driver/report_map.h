@@ -1,4 +1,4 @@
-/* t-SNE of features, for a page. */
+/* Computes the t-SNE of features, for a page. */
 #ifndef COUPLET_DRIVER_REPORT_MAP_H
 #define COUPLET_DRIVER_REPORT_MAP_H
 

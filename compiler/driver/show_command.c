@@ -15,8 +15,8 @@ typedef struct Show {
     Arena *arena;
     const Options *options;
     DataSets sets;
-    int32_t **rows;  /* by source: positions among the chosen rows */
-    int *row_counts; /* by source: the length of each list */
+    int32_t **rows;  /* the drawn rows of each source, as positions among its chosen rows */
+    int *row_counts; /* the length of each of these lists */
     ViewRun views;
 } Show;
 
@@ -47,6 +47,7 @@ static int rows_shown(const Show *s, const DataSet *set) {
     return (int)(wanted < set->table.count ? wanted : set->table.count);
 }
 
+/* Returns the number of rows that stand on the sheet. */
 static int shown_rows(const Show *s, int source) {
     const int64_t asked = s->options->rows ? s->options->rows : STANDARD_ROWS;
     return asked < s->row_counts[source] ? (int)asked : s->row_counts[source];
@@ -132,7 +133,7 @@ static void add_block_field(Show *s, int source, int f, SheetBlock *block) {
         c->cells[i] = cell_of(t, f, couplet_table_origin(t, s->rows[source][i]));
 }
 
-/* Gives a view of ints the words of a field, if a field has as many axes of the same length. */
+/* Gives a view of ints the class names of the first int field that has as many axes. */
 static void borrow_names(const CoupletTable *t, SheetColumn *c) {
     for (int f = 0; c->type == COUPLET_I32 && !c->class_names && f < t->field_count; f++) {
         const CoupletField *field = &t->fields[f];

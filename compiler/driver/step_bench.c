@@ -56,9 +56,9 @@ static const CoupletField *program_field(const CoupletProgram *program, const ch
     return NULL;
 }
 
-/* Makes the entries of an input: bytes and reals of noise, row numbers of the first batch, drawn
- * classes. An int without a known range is 0 or 1, because most tables that such an int indexes
- * have as many rows. */
+/* Makes the entries of an input: noise for bytes and reals, the numbers of the first rows for row
+ * numbers, and draws for classes. An int without a known range is 0 or 1, because most tables that
+ * such an int indexes have as many rows. */
 static void *make_up(const CoupletProgram *program, const CoupletBuffer *buffer, const char *name) {
     int64_t count = couplet_buffer_count(buffer);
     unsigned char *data = malloc((size_t)(count * couplet_type_bytes(buffer->type)) + 1);
@@ -109,7 +109,8 @@ static bool one_step(Bench *b, int number) {
     return true;
 }
 
-/* Adds the waits so far, times `factor`. */
+/* Adds `factor` times the waits and the sent bytes so far. run_steps takes those of the warm-up
+ * away by a negative factor. */
 static void add_waits(const Bench *b, StepTimes *times, double factor) {
     for (int i = 0; times->waits && i < b->plan->exchange_count; i++)
         times->waits[i] += factor * couplet_run_waited(b->run, i);

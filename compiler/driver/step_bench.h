@@ -27,7 +27,7 @@ typedef struct StepTimes {
 bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel,
                   StepTimes *times, char *error, size_t error_bytes);
 
-/* Returns the launches of a step: its kernels, where a launch group counts as one. */
+/* Returns the number of launches of a step: its kernels, where a launch group counts as one. */
 int step_launches(const CoupletPlan *plan);
 
 #endif

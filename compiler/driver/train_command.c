@@ -1,4 +1,5 @@
-/* couplet train, couplet eval: a spec to a trained encoder. */
+/* couplet train, couplet eval and couplet embed: from a spec to a trained encoder, and from a run
+ * folder to evaluations and features. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/rehearsal.h"
@@ -33,7 +34,7 @@ typedef struct Job {
     const char *spec; /* the file that is compiled */
     Work work;
     CoupletRunFolder folder;
-    /* The checkpoint of the folder to evaluate or embed with; NULL: the last one. */
+    /* the checkpoint of the folder to evaluate or embed with; NULL: the last one */
     const char *checkpoint;
     CoupletRecord record; /* the record of the run that is resumed or evaluated */
     CoupletMapped kept;   /* the run's checkpoint, while its data is opened */
@@ -48,7 +49,7 @@ typedef struct Job {
     void *use_context;
     /* the embedding to make; NULL: the run is trained or evaluated on its own data */
     const CoupletEmbedding *embedding;
-    /* The look for which the run is opened; NULL: the run is trained or evaluated. */
+    /* the look for which the run is opened; NULL: the run is trained or evaluated */
     TrainedLook look;
     void *look_context;
 } Job;
@@ -124,7 +125,7 @@ static bool is_first_rank(const Job *j) {
     return !j->o->group || j->o->group->rank == 0;
 }
 
-/* Tells the other ranks where the folder is, which rank 0 alone holds. */
+/* Tells the other ranks the path of the folder, which rank 0 alone holds. */
 static bool follow(Job *j) {
     CoupletGroup *g = j->o->group;
     return !g || couplet_group_broadcast(g, 0, j->folder.path, sizeof j->folder.path) ||
@@ -174,8 +175,8 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
 
 static const char interrupted[] = "interrupted before its first step; nothing is written";
 
-/* Reports an interrupt, or the failure of another rank: mpirun then ends the ranks that still
- * compile. */
+/* Reports an interrupt, or the failure of another rank, after which mpirun ends the ranks that
+ * still compile. Always returns false. */
 static bool say_interrupted(const Job *j) {
     const char *why = j->o->group ? couplet_group_failure(j->o->group) : NULL;
     return why ? report_error(CODE_RANKS, why) : report(CODE_RUN_STOPPED, "%s", interrupted);
@@ -194,7 +195,8 @@ static void watch_job(Job *j, bool on) {
     j->watched = on && watch_begin(leave_run, j);
 }
 
-/* Opens the data before minutes of compiling. */
+/* Opens the data before the program is compiled, so that a fault of the data shows before minutes
+ * of work. */
 static bool open_data(Job *j, const Method *method) {
     char error[COUPLET_PATH_BYTES + 512];
     const CoupletPlaces places = options_places(j->o, method->spec->source->path);
@@ -217,7 +219,8 @@ static bool open_data(Job *j, const Method *method) {
 static bool compile_spec(Job *j, Assembled *out) {
     Diag *diag = diag_new(j->arena);
     Method *method = load_method(j->arena, diag, j->spec, j->o);
-    watch_job(j, false); /* the reader of data checks a flag by itself */
+    /* while data is read, its reader looks at the flag of a signal by itself */
+    watch_job(j, false);
     const bool is_open = method && open_data(j, method);
     if (couplet_interrupt_status()) return say_interrupted(j);
     watch_job(j, true);
@@ -300,6 +303,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
     return 0;
 }
 
+/* Returns a session with the weights of the checkpoint, or NULL with a sentence in `error`. */
 static CoupletSession *open_trained(Job *j, const CoupletProgram *program, CoupletDevice *device,
                                     CoupletThreads *threads, char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
@@ -494,7 +498,8 @@ int embed_command(int argc, char **argv) {
             report(CODE_COMMAND_LINE, "embed takes its samples from --samples, or from --data and "
                                       "--split, and both were given");
         else {
-            /* The run's own sources lie where they lay. Their fields are known from the record. */
+            /* --data names the samples to embed. The places and the fields of the run's own sources
+             * come from its record. */
             o.data.count = 0;
             o.trusts_record = true;
             status = run_kept(&job, file);
@@ -567,7 +572,7 @@ int trained_graphs(Arena *arena, const Options *options, const char *run, Traine
                    void *context) {
     Options o = *options;
     o.data.count = 0;
-    /* The run's own sources lie where they lay. Their fields are known from the record. */
+    /* The places and the fields of the run's own sources come from its record. */
     o.trusts_record = true;
     Job job = {.arena = arena, .o = &o, .folder = {.lock = -1}};
     const bool good = lower_kept(&job, run, use, context);

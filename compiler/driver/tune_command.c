@@ -12,7 +12,8 @@
 #include <string.h>
 
 enum { STEPS = 7 };
-/* the share of the model's time below which a cut counts as better; a smaller gain is noise */
+/* A cut counts as better if its time is below this share of the time of the model's choice. A
+ * smaller gain is noise. */
 static const double worth_it = 0.97;
 
 typedef struct Measured {

@@ -125,7 +125,8 @@ static const char *nearest_spec(Arena *arena, const char *name, const NameList *
     return NULL;
 }
 
-/* Explains what is missing, the file or its folder, and what lies beside it. */
+/* Returns a sentence about a missing file: which file or folder is missing, and which files lie
+ * beside it. */
 static const char *explain_missing(Arena *arena, const char *path, const char *from,
                                    const char **help) {
     struct stat info;
@@ -297,7 +298,7 @@ typedef struct Layout {
     Arena *arena;
     Diag *diag;
     ARRAY(Placed) modules;
-    ARRAY(KeptFile) files; /* by their places from the folder of the spec */
+    ARRAY(KeptFile) files; /* the files, named by their places from the folder of the spec */
     int climbs;            /* the most `..` that any place begins with */
     bool clash;
 } Layout;

@@ -14,7 +14,7 @@ typedef struct FoundFiles {
     ARRAY(struct FoundFile *) items;
 } FoundFiles;
 
-/* CheckHooks.files, with the FoundFiles as its context. */
+/* Serves as CheckHooks.files, with the FoundFiles as its context. */
 const UsedFiles *uses_find(FoundFiles *found, Arena *arena, const Source *from, const char *path,
                            const char **sentence, const char **help);
 /* Finds the spec itself, a file or a folder, so that a module that uses the spec is noticed.

@@ -23,11 +23,11 @@ enum {
     MOST_SHRINKS = 60,
     PLACE_BYTES = 256,
 };
-/* the tolerance of values and exact gradients; the tolerance of differences, which have fewer
- * digits */
+/* Values are held to `tolerance`, exact gradients to ten times that, and gradients by differences,
+ * which have fewer digits, to `of_differences`. */
 static const double tolerance = 1e-7, of_differences = 1e-5;
-/* Below these the entries of a gradient are rounding: one may be 0 as a formula, and the rest of a
- * difference of float64 terms near 1 as a program. */
+/* Entries of a gradient below these sizes are rounding. Where the formula gives exactly 0, a
+ * program may give the rest of a difference of float64 terms near 1. */
 static const double least_exact = 1e-8, least_of_differences = 1e-5;
 
 /* The outcome of one case. */
@@ -39,7 +39,7 @@ typedef enum {
 
 typedef struct Outcome {
     CaseEnd end;
-    double value, off; /* the formula's value; the largest deviation */
+    double value, off; /* the formula's value, and the largest deviation */
     const char *way;   /* how the gradients of the loss were made: "torch" or "differences" */
     const char *where; /* where the deviation is: "the gradient of z[1, 0]", "the value" */
     double ours;
@@ -73,7 +73,8 @@ static const double *output_of(const Formula *f, const char *name, int64_t *coun
     return NULL;
 }
 
-/* Runs the formula. If the case cannot be lowered, the messages are in `diag`. */
+/* Runs the formula. Returns false after messages, some of which are in `diag`, if the case cannot
+ * be lowered or its run has a fault. */
 static bool run_formula(const Verify *v, Diag *diag, Formula *f) {
     *f = (Formula){.arrays = {.arena = v->arena}};
     static const CompileOptions plain = {.after = NULL};
@@ -282,7 +283,8 @@ static void set_size(const Verify *v, const char *name, int64_t size) {
     array_push(v->arena, &v->options->sizes, setting);
 }
 
-/* Names the dimensions of the signature, with the sizes that arrays_make_up gives them. */
+/* Adds the dimensions of the signature to --size, as large as arrays_make_up makes them, so that
+ * shrink can change them. */
 static void name_sizes(const Verify *v, const FunctionArrays *a) {
     for (int p = 0; p < v->fn->param_count; p++) {
         const Type *type = v->fn->params[p].type;
@@ -302,6 +304,8 @@ static Outcome try_quietly(const Verify *v) {
     return out;
 }
 
+/* Looks for a smaller size of one dimension at which the case still differs. Returns false if there
+ * is none, or after MOST_SHRINKS tries. */
 static bool shrink_once(const Verify *v, Outcome *parts, int *tries) {
     for (int i = 0; i < v->options->sizes.count; i++) {
         const char *name = v->options->sizes.items[i].name;

@@ -34,8 +34,8 @@ static void copy_row(const CoupletTable *t, int field, int64_t place, char *to) 
            (size_t)bytes);
 }
 
-/* Fills an array, whose row i is row i of the batch; for "index" it holds the positions themselves.
- * Without `rows` the array has every chosen row, in order. */
+/* Fills an array whose row i is row i of the batch. For the field "index" it holds the positions of
+ * the rows themselves. Without `rows` the array has every chosen row, in order. */
 static bool fill_rows(const CoupletTable *t, const char *field, const int32_t *rows, int row_count,
                       int64_t count, char *out) {
     const bool is_index = strcmp(field, "index") == 0;
@@ -53,7 +53,8 @@ static bool fill_rows(const CoupletTable *t, const char *field, const int32_t *r
     return true;
 }
 
-/* Takes apart the name of an input, such as "train.image" or "train.all.image". */
+/* Takes apart the name of an input, such as "train.image" or "train.all.image". Returns the number
+ * of the source, or -1 if the input is no field of one. */
 static int find_source(const DataSets *sets, const char *input, const char **field, bool *all) {
     for (int i = 0; i < sets->count; i++) {
         const size_t length = strlen(sets->items[i].name);
@@ -139,7 +140,8 @@ static void take_view(DataSets *sets, const CoupletPlan *plan, const LoweredView
     const CoupletBuffer *buffer = couplet_plan_output(plan, name);
     const void *data = buffer ? couplet_run_output(out->inside->run, name) : NULL;
     const int front = view->copies ? 2 : 1;
-    if (!data || buffer->rank < front) return; /* the buffer belongs to another phase */
+    /* the view belongs to another phase, whose plan was not run */
+    if (!data || buffer->rank < front) return;
     MadeView made = {.view = view,
                      .type = buffer->type,
                      .rank = buffer->rank - front,

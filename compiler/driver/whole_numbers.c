@@ -26,8 +26,9 @@ typedef struct Fitting {
     Wide *wide; /* the wide entries, sorted, each once */
     int64_t wide_count;
     bool *is_wide;  /* by the id of a node: its entries may be stand-ins */
-    uint32_t *seen; /* by the id of an expression: what is known of it in this turn (wide_value) */
-    /* a number for the node at hand; each node has extents of its own for its indices */
+    uint32_t *seen; /* by the id of an expression: its turn and what is known of it (wide_value) */
+    /* The number of the node at hand. What is known of an expression holds for one node alone,
+     * because each node has extents of its own for its indices. */
     uint32_t turn;
     const GNode *node;
     int64_t extents[2 * GRAPH_MAX_RANK];
@@ -104,7 +105,7 @@ static void misused(Fitting *f, const char *how) {
 static void compare_with(Fitting *f, const GExpr *e) {
     int64_t low;
     int64_t high;
-    /* the entries of an outside array are looked at by themselves */
+    /* every entry of an input stays what it is, or has a stand-in that keeps the order */
     if (e->op == G_LOAD && e->tensor->kind == GN_INPUT) return;
     bool known = gx_range(f->g, e, f->extents, &low, &high);
     if (!known || !is_narrow(low) || !is_narrow(high))
