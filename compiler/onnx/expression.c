@@ -1,4 +1,4 @@
-/* The operations of a formula, as operators of ONNX. */
+/* Makes the operations of a formula from operators of ONNX. */
 #include "compiler/onnx/internal.h"
 
 #include <math.h>
@@ -48,7 +48,7 @@ Value onnx_widen(Onnx *o, Value a, uint32_t mask) {
     return (Value){onnx_operator(o->m, "Unsqueeze", 2, inputs, 0, NULL), a.type, mask};
 }
 
-/* Gives the array with an axis of one entry for each axis of the mask that is missing behind its
+/* Returns the array with an axis of one entry for each axis of the mask that is missing behind its
  * own first axis. Operators add the missing axes in front by themselves. */
 static const char *lined_up(Onnx *o, Value a, uint32_t mask) {
     if (!a.mask) return a.name;
@@ -62,7 +62,8 @@ Value onnx_two(Onnx *o, const char *op, Value a, Value b, GType type) {
     return (Value){onnx_operator(o->m, op, 2, inputs, 0, NULL), type, mask};
 }
 
-/* Runtimes have no choice between truth values. */
+/* Returns the choice between two truth values, made of `And`, `Or` and `Not`, because runtimes of
+ * ONNX have no `Where` for truth values. */
 static Value choose_truth(Onnx *o, Value condition, Value then, Value otherwise) {
     const Value other = onnx_one(o, "Not", condition, GT_BOOL);
     return onnx_two(o, "Or", onnx_two(o, "And", condition, then, GT_BOOL),
@@ -112,7 +113,7 @@ bool onnx_known(const GExpr *e, const int64_t *indices, int64_t *out) {
     return gx_of_ints(e->op, values, out);
 }
 
-/* The numbers of an array that a model holds instead of computing them. */
+/* The most entries of an array that a model holds instead of computing them. */
 enum { MOST_KNOWN = 1 << 22 };
 
 /* Goes on to the next values of the indices of the mask, the last one fastest. */
@@ -159,7 +160,8 @@ static Value exp_less_one(Onnx *o, Value x) {
     return onnx_two(o, "Mul", onnx_one(o, "Tanh", half, GT_REAL), sum, GT_REAL);
 }
 
-/* log(1 + x) = 2 atanh(x / (2 + x)) near 0. */
+/* log(1 + x) = 2 atanh(x / (2 + x)), which keeps its digits near 0. It is taken for x below 0.5 in
+ * size. */
 static Value log_of_one_more(Onnx *o, Value x) {
     const Value near =
         onnx_two(o, "Less", onnx_one(o, "Abs", x, GT_REAL), onnx_real(o, 0.5), GT_BOOL);
@@ -172,7 +174,8 @@ static Value log_of_one_more(Onnx *o, Value x) {
     return onnx_where(o, near, small, large);
 }
 
-/* Division rounds towards 0, and the language's towards minus infinity. */
+/* Returns the quotient rounded towards minus infinity, as the language means it. `Div` of ONNX
+ * rounds towards 0, so the rest is taken away first. */
 static Value floor_div(Onnx *o, Value a, Value b) {
     const Value rest = onnx_two(o, "Mod", a, b, GT_INT);
     return onnx_two(o, "Div", onnx_two(o, "Sub", a, rest, GT_INT), b, GT_INT);
@@ -191,8 +194,9 @@ static bool may_divide_by_0(Onnx *o, const GExpr *e) {
     return !gx_range_of_data(o->g, e->args[1], o->extents, &low, &high) || (low <= 0 && high >= 0);
 }
 
-/* True for a real that is rounded to a whole number and is used as a real again. A value without
- * such a number stays as it is here, while a run stops with it. */
+/* True for a real that is rounded to a whole number and used as a real again, for which the model
+ * converts nothing. A value that is no whole number even then, such as NaN, stays as it is in the
+ * model, while a run stops with it. */
 static bool is_rounded(const GExpr *e) {
     const GExpr *whole = e->op == G_TO_REAL ? e->args[0] : NULL;
     return whole && whole->op == G_TO_INT &&
@@ -200,7 +204,7 @@ static bool is_rounded(const GExpr *e) {
             whole->args[0]->op == G_ROUND);
 }
 
-/* Gives the operator of ONNX that does the operation; NULL if there is none. */
+/* Returns the operator of ONNX that does the operation, or NULL if no single operator does. */
 static const char *operator_of(GOp op) {
     static const char *const names[G_OP_COUNT] = {
         [G_ADD] = "Add",         [G_SUB] = "Sub",           [G_MUL] = "Mul",   [G_DIV] = "Div",
@@ -214,7 +218,7 @@ static const char *operator_of(GOp op) {
     return names[op];
 }
 
-/* Adds an operation that needs several operators, or an operator with other words. */
+/* Adds an operation that needs several operators, or an operator with other arguments. */
 static Value compose(Onnx *o, const GExpr *e, const Value *args) {
     if (e->op == G_EXPM1) return exp_less_one(o, args[0]);
     if (e->op == G_LOG1P) return log_of_one_more(o, args[0]);
@@ -250,7 +254,8 @@ static Value operation(Onnx *o, const GExpr *e) {
                              : onnx_two(o, op, args[0], args[1], e->type);
 }
 
-/* The values of an index, 0 and up. */
+/* Returns the values of an index, 0 and up, as a constant. The index of the samples has no such
+ * values and is refused. */
 static Value index_values(Onnx *o, int index) {
     const int64_t count = o->extents[index];
     if (index == o->samples)

@@ -2,8 +2,8 @@
 #include "compiler/graph/loads.h"
 #include "compiler/onnx/internal.h"
 
-/* Finds the index that counts the samples. False after a message: a read takes the samples of an
- * array apart, or along two indices. */
+/* Finds the index that counts the samples. Returns false after a message, if a read has another
+ * subscript than an index of the result for the samples, or if two reads have different indices. */
 static bool find_samples(Onnx *o, const GNode *n) {
     const Loads loads = loads_of(o->arena, n);
     o->samples = -1;

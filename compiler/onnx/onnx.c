@@ -43,8 +43,8 @@ static bool begins_with(const char *name, const char *beginning) {
     return strncmp(name, beginning, strlen(beginning)) == 0;
 }
 
-/* Adds a field of the samples, with an axis for any number of them. Bytes are pictures, and stand
- * for 0 to 1. */
+/* Adds a field of the samples, with a first axis for any number of them. Bytes are pictures, and
+ * stand for 0 to 1. */
 static void add_sample_field(Onnx *o, const GNode *n) {
     const char *name = n->name + strlen(sample);
     int64_t shape[GRAPH_MAX_RANK] = {ONNX_ANY};
@@ -75,8 +75,8 @@ static void add_input(Onnx *o, const GNode *n) {
     }
 }
 
-/* Gives the entries of a constant as the model stores them: whole numbers of 32 bits as those of 64
- * that the operators take, and truth values as bytes. */
+/* Returns the entries of a constant as the model stores them. Whole numbers of 32 bits become
+ * numbers of 64 bits, which the operators take, and truth values become bytes. */
 static const void *as_stored(Onnx *o, const GNode *n, const int32_t *numbers) {
     const int64_t count = graph_element_count(n);
     int64_t *wide = arena_array(o->arena, int64_t, count + 1);
@@ -97,7 +97,8 @@ static void add_state(Onnx *o, const GNode *n) {
         return;
     }
     if (n->type != GT_REAL) data = as_stored(o, n, data);
-    /* A network's name has a dot, and the names of fields and outputs have none. */
+    /* An array of a network has a dot in its name. Any other state gets a name with a slash, so
+     * that its name is not that of a field or an output, which have neither. */
     const char *name = strchr(n->name, '.') ? n->name : arena_printf(o->arena, "state/%s", n->name);
     onnx_parameter(o->m, name, onnx_type(n->type), n->rank, n->shape, data);
     o->tensors[n->id] = (Tensor){name, all_axes(n), -1};
@@ -122,8 +123,9 @@ static void add_initialiser(Onnx *o, const GNode *n) {
 
 /* ---- places of the largest ------------------------------------------------------------------- */
 
-/* Entries that are not finite are no candidates, and too few of them stop a run. Their places are
- * made such that a read there stops the model, too. */
+/* Returns the places of the `count` largest entries, or of all entries in ascending order. An entry
+ * that is not finite is no candidate, and a run stops if too few candidates are left. So its place
+ * is set behind the end of the axis, where a read stops the model, too. */
 static const char *places_of(Onnx *o, const GNode *n, const GNode *operand, int64_t count,
                              bool ascending) {
     const Tensor *t = &o->tensors[operand->id];
@@ -198,7 +200,7 @@ static void add_node(Onnx *o, const GNode *n) {
     }
 }
 
-/* The output as reals of [N, D], whatever axes its formula depends on. */
+/* Adds the output as reals of [N, D], with all its axes even if its formula depends on fewer. */
 static void add_output(Onnx *o, const GNode *n, const char *name) {
     const Tensor *t = &o->tensors[n->id];
     int64_t shape[GRAPH_MAX_RANK];

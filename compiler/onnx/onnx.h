@@ -1,9 +1,9 @@
 /* A graph as a model of ONNX, for inference in other programs.
  *
  * The model has the fields of the samples as its inputs, with a first axis of any length, and the
- * graph's output as its output. Its values are those of the graph up to rounding. A formula that no
- * operator computes, or that would fail for some data where the model gives a number, is an error
- * at its place: then there is no model. */
+ * graph's output as its output. Its values are those of the graph up to rounding. There is no model
+ * if no operator computes a formula, or if a formula would fail for some data where the model gives
+ * a number. This is an error at the place of the formula. */
 #ifndef COUPLET_COMPILER_ONNX_ONNX_H
 #define COUPLET_COMPILER_ONNX_ONNX_H
 
@@ -19,8 +19,9 @@ typedef struct OnnxRequest {
     void *context;
 } OnnxRequest;
 
-/* Adds the graph, as lowering made it, to the model: an input for each "sample.NAME", called NAME;
- * the output `name`, reals of [N, D]. False after errors, which are in diag. */
+/* Adds the graph, as lowering made it, to the model. Each input "sample.NAME" becomes an input
+ * NAME, and the output becomes `name`, reals of [N, D]. Returns false after errors, which are in
+ * diag. */
 bool onnx_add_graph(OnnxModel *model, Arena *arena, Diag *diag, Graph *g, const char *name,
                     const OnnxRequest *request);
 

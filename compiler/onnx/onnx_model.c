@@ -1,5 +1,5 @@
-/* The protocol buffer of a model (onnx_model.h): its parts are messages of their own, whose lengths
- * are known before the message around them is written. */
+/* Writes the protocol buffer of a model (onnx_model.h). Its parts are messages of their own,
+ * because the length of a part stands ahead of it. */
 #include "compiler/onnx/onnx_model.h"
 
 #include <string.h>
@@ -42,7 +42,7 @@ enum {
     DIM_VALUE = 1,
     DIM_PARAM = 2
 };
-/* AttributeProto.AttributeType, by OnnxAttributeKind */
+/* the values of AttributeProto.AttributeType, by OnnxAttributeKind */
 static const int attribute_types[] = {2, 7, 3};
 enum {
     IR_VERSION = 8,
@@ -50,7 +50,7 @@ enum {
     KNOWN_LISTS = 1024,
 };
 
-/* A constant, in a list of those whose hashes end alike. */
+/* A constant of the model, in a list of constants whose hashes are equal modulo KNOWN_LISTS. */
 typedef struct Constant {
     const char *name;
     OnnxType type;
@@ -195,6 +195,7 @@ static bool is_equal(const Constant *a, const Constant *b) {
            memcmp(a->data, b->data, a->length) == 0;
 }
 
+/* Returns a copy of the bytes in the arena. */
 static void *kept(Arena *arena, const void *bytes, size_t length) {
     void *copy = arena_alloc(arena, length + 1);
     if (length) memcpy(copy, bytes, length);

@@ -1,5 +1,5 @@
-/* Sums of products: `MatMul` where the second array is a matrix or as many as the first, `Einsum`
- * for all others. */
+/* Adds sums of products: `MatMul` if there are two arrays and one is a matrix, and `Einsum` for all
+ * others. */
 #include "compiler/onnx/internal.h"
 
 enum { MOST_FACTORS = 8 };
@@ -17,7 +17,8 @@ static bool take_factors(Factors *f, const GExpr *e) {
     return true;
 }
 
-/* Multiplies factors of which one depends on nothing that the other does not. */
+/* Multiplies two factors entry by entry if one depends on no index that the other lacks. So fewer
+ * factors are left for the sum of products. */
 static void join_factors(Onnx *o, Factors *f) {
     for (int i = 0; i < f->count; i++)
         for (int k = f->count - 1; k >= 0; k--) {
@@ -59,7 +60,8 @@ static bool is_in_front(uint32_t below, uint32_t above) {
     return !below || !above || (above & -above) > below;
 }
 
-/* Adds a product with a matrix: rows of `a` times `b`, whose columns come last in the result. */
+/* Adds a product with a matrix: rows of `a` times `b`, whose columns come last in the result.
+ * Returns false if the product has another form. */
 static bool matrix(Onnx *o, Value a, Value b, uint32_t result, Value *out) {
     const uint32_t inner = a.mask & b.mask;
     const uint32_t columns = b.mask & ~inner;
@@ -68,7 +70,8 @@ static bool matrix(Onnx *o, Value a, Value b, uint32_t result, Value *out) {
                           !(inner & result) && (columns | rows) == result &&
                           is_in_front(rows, columns);
     if (!is_plain) return false;
-    /* A reduced index must be the last axis of `a` and of `b`, so columns come first in `b`. */
+    /* The reduced index has the highest number, so it is the last axis of `a` and of `b`. MatMul
+     * wants it first in `b`. */
     const int swap[] = {1, 0};
     const char *const inputs[] = {a.name, onnx_transpose(o, b.name, 2, swap)};
     *out = (Value){onnx_operator(o->m, "MatMul", 2, inputs, 0, NULL), GT_REAL, result};

@@ -8,10 +8,9 @@
 
 #include <string.h>
 
-/* An axis of the result of a read on its way: still an axis of the array that is read, or already
- * an index. */
+/* An axis of a read under way: still an axis of the array that is read, or already an index. */
 typedef struct Dim {
-    int axis;       /* the axis of the array; -1: this is the index itself */
+    int axis;       /* the axis of the array; -1: this is an index already */
     int index;      /* the index of the node */
     int64_t extent; /* -1: the number of samples */
 } Dim;
@@ -89,8 +88,9 @@ static int64_t clamped(int64_t value, int64_t extent) {
     return value < extent ? value : extent - 1;
 }
 
-/* Gives the places in the axes taken together, for all values of the indices. A place outside the
- * array is -1 and counts for nothing. NULL after a message. */
+/* Returns the row-major places in the axes taken together, for all values of the indices. A
+ * subscript outside its axis is moved to the nearest end, and with_else replaces the entry that is
+ * read there. Returns NULL after a message. */
 static int64_t *known_places(Read *r, uint32_t axes, uint32_t mask, int64_t *count) {
     int64_t *places = NULL;
     for (int a = 0; a < r->load->tensor->rank; a++) {
@@ -153,8 +153,8 @@ static void read_known(Read *r, uint32_t axes, uint32_t mask) {
     put_indices(r, at, mask);
 }
 
-/* Gives the axes whose known subscripts share an index with those of `axes`, directly or through
- * other axes. */
+/* Returns the axes whose known subscripts share an index with those of `axes`, directly or through
+ * other axes. *mask gets the indices of all of them. */
 static uint32_t group_of(const Read *r, uint32_t known, uint32_t axes, uint32_t *mask) {
     uint32_t before;
     do {
@@ -193,9 +193,9 @@ static Value is_inside(Onnx *o, Value at, int64_t extent) {
                     onnx_two(o, "Less", at, onnx_whole(o, extent), GT_BOOL), GT_BOOL);
 }
 
-/* Gives the subscript in a form that an operator may take. With an `else`, any place inside stands
- * for a place outside. Without, a place outside becomes one that the operator refuses, because a
- * negative place would count from the end. */
+/* Returns the subscript in a form that an operator may take. With an `else`, any place inside
+ * stands for a place outside. Without one, a place outside becomes a place that the operator
+ * refuses, because a negative place would count from the end. */
 static Value safe_place(Read *r, int axis, int64_t beyond) {
     Onnx *o = r->o;
     const int64_t extent = r->load->tensor->shape[axis];
@@ -205,6 +205,7 @@ static Value safe_place(Read *r, int axis, int64_t beyond) {
     return onnx_where(o, is_inside(o, at, extent), at, other);
 }
 
+/* Returns the row-major places in the axes taken together, computed from the subscripts. */
 static Value data_places(Read *r, uint32_t axes) {
     Onnx *o = r->o;
     Value flat = {NULL, GT_INT, 0};
@@ -242,7 +243,8 @@ static void shared_first(Read *r, uint32_t mask, int axis) {
     permute_axes(r, order);
 }
 
-/* The places with the shared indices in front, and an axis of one entry behind. */
+/* Returns the places with the shared indices in front and an axis of one entry behind, as GatherND
+ * takes them. */
 static const char *places_behind(Onnx *o, Value places, uint32_t shared) {
     int order[GRAPH_MAX_INDICES];
     int count = 0;
@@ -259,7 +261,8 @@ static const char *places_behind(Onnx *o, Value places, uint32_t shared) {
     return onnx_operator(o->m, "Unsqueeze", 2, inputs, 0, NULL);
 }
 
-/* Reads a place for each value of indices that the array has, too. */
+/* Reads at places that depend on indices which the array has already. For each value of these
+ * indices, the places are those of that value. */
 static void read_shared(Read *r, int at, Value places, uint32_t shared) {
     const int count = onnx_count(shared);
     shared_first(r, shared, at);
@@ -289,7 +292,7 @@ static void read_data_axes(Read *r, uint32_t axes) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Gives an array that is true where every subscript is inside its axis. A name of NULL means that
+/* Returns an array that is true where every subscript is inside its axis. A name of NULL means that
  * all are inside, everywhere. */
 static Value inside_axes(Read *r) {
     Onnx *o = r->o;
@@ -304,7 +307,8 @@ static Value inside_axes(Read *r) {
     return all;
 }
 
-/* An `else` is looked at where a subscript is outside, and nowhere else. */
+/* Returns the read with the `else` in place of each entry whose subscript is outside. If no
+ * subscript can be outside, the `else` is left out. */
 static Value with_else(Read *r, Value read) {
     Onnx *o = r->o;
     const Value all = inside_axes(r);

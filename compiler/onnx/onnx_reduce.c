@@ -1,4 +1,5 @@
-/* Reductions of one array along its last axes: reduced indices come behind those of the result. */
+/* Adds reductions of one array along its last axes. Reduced indices have higher numbers than those
+ * of the result, so their axes come last. */
 #include "compiler/onnx/internal.h"
 
 #include <math.h>
@@ -7,7 +8,8 @@ static uint32_t reduced_indices(const GNode *n) {
     return ((1u << n->red_rank) - 1) << n->rank;
 }
 
-/* The number of terms that one entry of the value stands for. */
+/* Returns the number of terms that one entry of the value stands for, if it does not depend on the
+ * missing indices. */
 static int64_t repeats(const Onnx *o, uint32_t missing) {
     int64_t count = 1;
     for (int i = 0; i < GRAPH_MAX_INDICES; i++)
@@ -15,7 +17,7 @@ static int64_t repeats(const Onnx *o, uint32_t missing) {
     return count;
 }
 
-/* The value of a term that a guard leaves out. */
+/* Returns the value that a term has if a guard leaves it out, by which it does not count. */
 static Value left_out_value(Onnx *o, GReducer reducer, GType type) {
     const double none = type == GT_INT ? 0 : INFINITY;
     switch (reducer) {
@@ -42,7 +44,8 @@ static Value left_out_value(Onnx *o, GReducer reducer, GType type) {
     return onnx_real(o, 0);
 }
 
-/* Reduces the last `count` axes. Sums take their axes as an array, the others as an attribute. */
+/* Reduces the last `count` axes. Operators of sums take their axes as an array, and the others as
+ * an attribute. */
 static const char *reduce(Onnx *o, const char *op, Value v, int count, bool keeps) {
     int64_t axes[GRAPH_MAX_RANK];
     const int rank = onnx_count(v.mask);
@@ -70,12 +73,13 @@ static Value sum(Onnx *o, Value v, uint32_t indices) {
     return onnx_two(o, "Mul", total, times, v.type);
 }
 
-/* Truth values are numbers on the way, of which runtimes know a largest. */
+/* Reduces truth values as whole numbers, because runtimes have no maximum of truth values. */
 static Value truth(Onnx *o, const char *op, Value v, uint32_t indices) {
     return onnx_cast(o, reduced(o, op, onnx_cast(o, v, GT_INT), indices), GT_BOOL);
 }
 
-/* log(sum(exp(v))), less its largest term where that is finite. */
+/* Returns log(sum(exp(v))). The largest term, if it is finite, is taken out of the sum, so that no
+ * exponential overflows. */
 static Value log_of_sum(Onnx *o, Value v, uint32_t indices) {
     const uint32_t own = v.mask & indices;
     const int count = onnx_count(own);
@@ -94,7 +98,7 @@ static Value log_of_sum(Onnx *o, Value v, uint32_t indices) {
                       : onnx_two(o, "Add", total, onnx_real(o, log((double)terms)), GT_REAL);
 }
 
-/* The value with all reduced axes. */
+/* Returns the value with an axis for each reduced index. */
 static Value expanded(Onnx *o, Value v, uint32_t indices) {
     const uint32_t mask = v.mask | indices;
     int64_t shape[GRAPH_MAX_INDICES];
@@ -106,7 +110,7 @@ static Value expanded(Onnx *o, Value v, uint32_t indices) {
     return (Value){onnx_operator(o->m, "Expand", 2, inputs, 0, NULL), v.type, mask};
 }
 
-/* The value with its last axes as one. */
+/* Returns the value with the axes of its reduced indices, which are its last ones, as one axis. */
 static const char *flattened(Onnx *o, Value v, uint32_t indices) {
     int64_t shape[GRAPH_MAX_INDICES];
     int rank = 0;
@@ -117,8 +121,9 @@ static const char *flattened(Onnx *o, Value v, uint32_t indices) {
     return onnx_operator(o->m, "Reshape", 2, inputs, 0, NULL);
 }
 
-/* The place in the reduced space, of equal ones the lowest. Runtimes compare no numbers of 64 bits
- * here. */
+/* Returns the place of the extremum in the reduced space, and of equal entries the lowest place.
+ * Whole numbers are compared as doubles, because runtimes have no such operator for numbers of 64
+ * bits. */
 static Value reduced_place(Onnx *o, const char *op, Value v, uint32_t indices) {
     v = expanded(o, v, indices);
     const char *name = flattened(o, v, indices);

@@ -1,5 +1,6 @@
-/* Reads of windows: along some axes the subscript is stride * i + dilation * k + c, of an index i
- * of the result and a reduced index k that stand nowhere else in the read. */
+/* Finds reads of windows and adds them as operators. Along some axes of such a read the subscript
+ * is stride * i + dilation * k + c, with an index i of the result and a reduced index k that stand
+ * nowhere else in the read. */
 #include "compiler/onnx/internal.h"
 
 #include "compiler/graph/affine.h"
@@ -10,11 +11,12 @@ enum { MOST_WINDOWS = 3 /* the most axes of a window that runtimes for ONNX acce
 
 typedef struct Window {
     int axis;            /* the axis of the array */
-    int result, reduced; /* the two indices whose sum moves along it */
+    int result, reduced; /* the two indices whose sum moves along that axis */
     int64_t stride;
     int64_t dilation;
     int64_t begin;
-    int64_t before, after; /* the entries to add at both ends; below 0: to leave out */
+    /* the entries to add at each end; a negative number leaves entries out */
+    int64_t before, after;
 } Window;
 
 typedef struct Windows {
@@ -26,6 +28,7 @@ typedef struct Windows {
 
 /* ---- recognition ----------------------------------------------------------------------------- */
 
+/* Finds the window along an axis of a read. Returns false if the subscript has another form. */
 static bool window_of(const Onnx *o, const GExpr *load, int axis, Window *out) {
     Affine at;
     *out = (Window){.axis = axis, .result = -1, .reduced = -1};
@@ -47,8 +50,8 @@ static bool window_of(const Onnx *o, const GExpr *load, int axis, Window *out) {
     return true;
 }
 
-/* Takes a read apart whose axes are windows or plain indices, each of its own, with all of them in
- * the array. */
+/* Takes apart a read of which each axis is a window or a plain index. Returns false if an axis is
+ * neither, if an index stands in two axes, if the array lacks an axis, or if there is no window. */
 static bool windows_of(const Onnx *o, const GExpr *load, Windows *out) {
     const Tensor *t = load->op == G_LOAD ? &o->tensors[load->tensor->id] : NULL;
     uint32_t seen = 0;
@@ -72,14 +75,16 @@ static bool windows_of(const Onnx *o, const GExpr *load, Windows *out) {
     return out->count > 0;
 }
 
-/* True if some window reaches outside. The read then must have a number for what is outside. */
+/* True if some window reaches outside the array. The read then must have a number for entries
+ * outside. */
 static bool reaches_outside(const Windows *w) {
     for (int i = 0; i < w->count; i++)
         if (w->items[i].before > 0 || w->items[i].after > 0) return true;
     return false;
 }
 
-/* Finds the number that stands for what is outside. False if it is no such number. */
+/* Finds the number that stands for entries outside the array. Returns false if a window reaches
+ * outside and the `else` is no constant. */
 static bool outside_of(const Windows *w, double *out) {
     const GExpr *load = w->load;
     const GExpr *other = load->has_else ? load->args[load->tensor->rank] : NULL;
@@ -114,6 +119,8 @@ static int axes_of(const GExpr *load, uint32_t mask, int *out) {
     return count;
 }
 
+/* Returns the product of the extents of the indices, or -1, which the model infers, if the samples
+ * are among them. */
 static int64_t masked_extent(const Onnx *o, uint32_t mask) {
     int64_t extent = 1;
     for (int i = 0; i < GRAPH_MAX_INDICES; i++) {
@@ -129,7 +136,7 @@ static const char *reshape(Onnx *o, const char *name, int rank, const int64_t *s
     return onnx_operator(o->m, "Reshape", 2, inputs, 0, NULL);
 }
 
-/* The entries that are left out at both ends. */
+/* Slices away the entries at both ends that no window reaches. */
 static const char *cut_ends(Onnx *o, const char *name, int first, const Windows *w) {
     for (int i = 0; i < w->count; i++) {
         const Window *d = &w->items[i];
@@ -144,8 +151,8 @@ static const char *cut_ends(Onnx *o, const char *name, int first, const Windows 
     return name;
 }
 
-/* Gives the image as [rows, channels, windows..]. The indices of the result that the kernel lacks
- * are rows, all others channels. */
+/* Returns the image as [rows, channels, windows..]. The indices of the result that the kernel lacks
+ * are rows, and all others are channels. */
 static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t channels) {
     int order[GRAPH_MAX_RANK];
     int count = axes_of(w->load, rows, order);
@@ -161,7 +168,8 @@ static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t chan
     return cut_ends(o, name, 2, w);
 }
 
-/* The result, of [rows, channels, windows..], with an axis for each index in order. */
+/* Takes the result of an operator, [rows, channels, windows..], and returns it with an axis for
+ * each index in order. */
 static Value in_order(Onnx *o, const char *name, const Windows *w, uint32_t rows,
                       uint32_t channels) {
     const uint32_t parts[] = {rows, channels};
@@ -190,11 +198,13 @@ static Value in_order(Onnx *o, const char *name, const Windows *w, uint32_t rows
 typedef struct Convolution {
     Windows w;
     const GExpr *kernel;
-    uint32_t rows, groups, inner, outer; /* the numbers of indices */
+    /* the indices of each part of the convolution, a bit for each */
+    uint32_t rows, groups, inner, outer;
 } Convolution;
 
-/* Finds the axes of the kernel. Its subscripts are plain: the windows', those that it shares with
- * the image, and those of the result that the image lacks. */
+/* Finds the axes of the kernel. Its subscripts are plain indices: those of the windows, those that
+ * it shares with the image, and those of the result that the image lacks. Returns false for another
+ * kernel. */
 static bool kernel_of(const Onnx *o, const GExpr *kernel, Convolution *c) {
     const Windows *w = &c->w;
     const uint32_t reduced = ((1u << o->node->red_rank) - 1) << o->node->rank;
@@ -230,7 +240,7 @@ static bool convolution_of(const Onnx *o, Convolution *c) {
     return false;
 }
 
-/* The kernel as [groups * outer, inner, windows..]. */
+/* Returns the kernel as [groups * outer, inner, windows..]. */
 static const char *kernel(Onnx *o, const Convolution *c) {
     const GExpr *load = c->kernel;
     int order[GRAPH_MAX_RANK];
@@ -291,8 +301,8 @@ static Value convolve(Onnx *o, const Convolution *c) {
 
 /* ---- the largest of windows ------------------------------------------------------------------ */
 
-/* Gives the image with the number that stands for the outside around it. An operator of its own
- * would take minus infinity. */
+/* Returns the image with the number that stands for the outside around it. MaxPool by itself would
+ * take minus infinity. */
 static const char *padded(Onnx *o, const char *name, const Windows *w, double outside) {
     int64_t pads[2 * (MOST_WINDOWS + 2)] = {0};
     const int rank = w->count + 2;
