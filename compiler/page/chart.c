@@ -1,5 +1,6 @@
 /* Draws curves. Places are in units of the figure, which the browser scales to the width that it
- * has. What a pointer shows at a step comes from `data-lines`, which page.js reads. */
+ * has. The numbers that a pointer shows at a step come from `data-lines`, which the script of the
+ * page reads (style.c). */
 #include "compiler/page/chart.h"
 
 #include "compiler/page/html.h"
@@ -33,17 +34,18 @@ const char *chart_number(Arena *arena, double value) {
 
 /* ---- axes ------------------------------------------------------------------------------------ */
 
-/* Numbers that are all above 0 and lie so far apart stand on a logarithmic axis. */
+/* Numbers that are all above 0 stand on a logarithmic axis if the largest is this many times the
+ * smallest. */
 static const double far_apart = 1e3;
 
-/* 1, 2 or 5 times a power of ten, so that about TICKS steps fit into the range. */
+/* Returns 1, 2, 5 or 10 times a power of ten, so that about TICKS steps fit into the range. */
 static double round_step(double range) {
     const double power = pow(10, floor(log10(range / TICKS)));
     const double of = range / TICKS / power;
     return power * (of < 1.5 ? 1 : of < 3.5 ? 2 : of < 7.5 ? 5 : 10);
 }
 
-/* Gives a range that holds both values. If they are one number, the range has some room around
+/* Returns an axis that holds both values. If they are one number, the axis has some room around
  * it. */
 static Axis axis_around(double low, double high) {
     const double room = high > low ? 0 : fabs(low) > 0 ? fabs(low) * 0.1 : 1;
@@ -52,6 +54,7 @@ static Axis axis_around(double low, double high) {
     return a;
 }
 
+/* Finds axes that hold all points and bands. Returns false if no point is finite. */
 static bool frame_of(const Chart *chart, Frame *f) {
     double x_low = INFINITY;
     double x_high = -INFINITY;
@@ -87,7 +90,8 @@ static double y_at(const Frame *f, double value) {
     return HEIGHT - BOTTOM - (y - f->y.low) / (f->y.high - f->y.low) * (HEIGHT - TOP - BOTTOM);
 }
 
-/* Gives the text of a tick: 12000 as 12k, because a label has little room. */
+/* Returns the text of a tick, with as many decimals as the step of the axis needs. Numbers from 1e6
+ * on, and steps below 1e-4, have three significant digits instead. */
 static const char *tick_text(Arena *arena, double value, double step) {
     if (fabs(value) < step * 1e-6) return "0";
     if (fabs(value) >= 1e6 || step < 1e-4) return arena_printf(arena, "%.3g", value);
@@ -127,7 +131,7 @@ static bool has_band(const ChartLine *line) {
     return false;
 }
 
-/* Draws the band of the points first .. end - 1, all of them finite. */
+/* Draws the band of the points first .. end - 1, which are all finite. */
 static void append_band(const Frame *f, const ChartLine *line, int first, int end, Text *out) {
     text_printf(out, "<path class=\"band c%d\" d=\"", line->colour % PALETTE);
     for (int i = first; i < end; i++)
@@ -171,7 +175,8 @@ static void append_line(const Frame *f, const ChartLine *line, bool band, Text *
 
 /* ---- the figure ------------------------------------------------------------------------------ */
 
-/* [{"label": "simclr", "points": [[1, 5.2, 5.1, 5.3], ..]}, ..] with places in the figure, too. */
+/* Appends the data that a pointer shows, as in [{"colour":0,"points":[[58,1,5.2],..]},..]. A point
+ * has its place along the figure, its step and its value. */
 static void append_data(Arena *arena, const Chart *chart, const Frame *f, Text *out) {
     Text json = {0};
     for (int i = 0; i < chart->lines.count; i++) {

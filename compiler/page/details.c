@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With more classes a matrix of confusions is a picture. */
 enum {
-    MANY_CLASSES = 20,
+    MANY_CLASSES = 20, /* with more classes a matrix of confusions is a picture */
     PALETTE = 10,
 };
 
@@ -27,8 +26,8 @@ static void append_formula(Arena *arena, const PageFormula *f, Text *out) {
     text_printf(out, "</div>\n");
 }
 
-/* Gives the width of a picture as Graphviz sets it out. A narrow page scrolls a large picture, and
- * a small picture is no larger than it is. */
+/* Returns the width that Graphviz gives a picture, in points, or 0. The page draws it no larger
+ * than that, and scrolls it where the page is narrower. */
 static double width_of(const char *svg) {
     const char *width = strstr(svg, " width=\"");
     return width ? strtod(width + strlen(" width=\""), NULL) : 0;
@@ -82,8 +81,8 @@ static void append_matrix(Arena *arena, const PageConfusion *c, Text *out) {
                      "columns what they were told to be.</p>\n");
 }
 
-/* Appends a picture of confusions, dark for a share of 1. Classes have a row and a column of pixels
- * each, in their order. */
+/* Appends a picture of confusions, dark for a share of 1. Each class has a row and a column of
+ * pixels, in the order of the classes. */
 static void append_matrix_picture(Arena *arena, const PageConfusion *c, Text *out) {
     uint8_t *rgb = arena_array(arena, uint8_t, (int64_t)3 * c->truths * c->told);
     for (int t = 0; t < c->truths; t++) {
@@ -119,7 +118,7 @@ static int by_share(const void *a, const void *b) {
                                 : x->number - y->number;
 }
 
-/* The share of each class that is told rightly, the best first. */
+/* Appends the share of each class that is told rightly, the best first. */
 static void append_shares(Arena *arena, const PageConfusion *c, Text *out) {
     Share *shares = arena_array(arena, Share, c->truths + 1);
     for (int t = 0; t < c->truths; t++) {

@@ -1,4 +1,4 @@
-/* The page from its head to its end. */
+/* Writes the page from its head to its end. */
 #include "compiler/page/page.h"
 
 #include "compiler/page/html.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* "simclr, vicreg" */
+/* Returns the labels of the variants, as in "simclr, vicreg". */
 static const char *title_of(Arena *arena, const PageVariants *variants) {
     const char *text = "";
     for (int v = 0; v < variants->count; v++)

@@ -11,11 +11,12 @@ typedef struct PageFormula {
     const char *latex;
 } PageFormula;
 
-/* The confusions of an evaluation: how often queries of a class were told to be of another,
- * counts[truth * told + guess]. */
+/* The confusions of an evaluation: counts[truth * told + guess] says how often queries of one class
+ * were told to be of another. */
 typedef struct PageConfusion {
     const char *evaluation;
-    /* `told` is the number of classes that can be guessed, which are the first of `names`. */
+    /* `truths` is the number of classes, and `told` that of the classes that can be guessed, which
+     * are the first of `names`. */
     int truths;
     int told;
     const char *const *names; /* [truths] */
@@ -24,9 +25,10 @@ typedef struct PageConfusion {
 
 /* A sample, as a page shows it. */
 typedef struct PageSample {
-    const char *picture; /* a picture for html_picture; NULL: the sample is no picture */
-    const char *name;    /* the sample's file, or "row 16" */
-    const char *label;   /* the name of its class */
+    /* the address of a picture, from html_picture; NULL: the sample is no picture */
+    const char *picture;
+    const char *name;  /* the sample's file, or "row 16" */
+    const char *label; /* the name of its class */
 } PageSample;
 
 typedef struct PageNeighbour {
@@ -42,7 +44,7 @@ typedef struct PageQuery {
 
 /* Rows of features in the plane. */
 typedef struct PageMap {
-    const char *title, *note; /* as in "PCA" and "0.41 of the variance" */
+    const char *title, *note; /* as in "t-SNE" and "600 queries; divergence 0.912 nats" */
     int count;
     int classes;
     const double *points;      /* [count, 2] */
@@ -51,14 +53,14 @@ typedef struct PageMap {
     const char *const *titles; /* [count]: the text that a pointer shows */
 } PageMap;
 
-/* The details of a variant, by its first run. */
+/* The details of a variant, which are those of its first run. */
 typedef struct PageDetail {
     const char *svg; /* the method's picture; NULL: `no_svg` says why there is none */
     const char *no_svg;
     const char *spec; /* the text of the spec; NULL: it is missing */
     ARRAY(PageFormula) formulas;
-    const char *no_features; /* why features are not shown; NULL: they are */
-    const char *features;    /* as in "encoder.trunk of test, 600 samples of 64 numbers" */
+    const char *no_features; /* the reason why features are not shown; NULL: they are shown */
+    const char *features;    /* as in "encoder.trunk, 64 numbers for each of 600 samples of test" */
     ARRAY(PageConfusion) confusions;
     const char *neighbours_of; /* the evaluation by neighbours; NULL: there is none */
     ARRAY(PageQuery) queries;

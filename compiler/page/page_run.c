@@ -7,7 +7,7 @@
 
 /* ---- the log --------------------------------------------------------------------------------- */
 
-/* Keys of the log that say when a row is of, and are no curves. */
+/* True for a key of the log that says when a row was written. Such a key is no curve. */
 static bool is_clock(const char *key) {
     static const char *const clocks[] = {"step",         "epoch",       "epochs", "stage",
                                          "before_epoch", "before_step", "time",   "seconds"};
@@ -24,8 +24,8 @@ static PageSeries *series_of(Arena *arena, PageRun *run, const char *name) {
     return &run->series.items[run->series.count - 1];
 }
 
-/* Takes a row of results. A resumed run measures again what was not complete, so the later row
- * counts. */
+/* Takes a row of results. A resumed run measures again what was not complete, so of two rows of one
+ * step the later one counts. */
 static void take_result(Arena *arena, PageRun *run, const json_t *row, double step) {
     const json_t *percent = json_object_get(row, "percent");
     const json_t *value = json_object_get(row, "value");
@@ -125,14 +125,14 @@ static bool is_alike(const PageRun *a, const PageRun *b) {
     return true;
 }
 
-/* The value of a hyper, of `epochs` or of `batch`, as a label has it. */
+/* Returns the value of a hyper, of `epochs` or of `batch`, as a label has it. */
 static const char *value_text(Arena *arena, const PageRun *run, const char *name, bool hyper) {
     const json_t *of = hyper ? json_object_get(run->settings, "hypers") : run->settings;
     const json_t *value = json_object_get(of, name);
     return json_is_number(value) ? arena_printf(arena, "%.6g", json_number_value(value)) : "none";
 }
 
-/* Gives " tau=0.1" if another run of the same method has another value; else "". */
+/* Returns " tau=0.1" if another run of the same method has another value, or "". */
 static const char *label_difference(Arena *arena, const PageVariants *all, const PageRun *run,
                                     const char *name, bool hyper) {
     const char *own = value_text(arena, run, name, hyper);
@@ -156,7 +156,7 @@ static const char *run_label(Arena *arena, const PageVariants *all, const PageRu
     return label;
 }
 
-/* Adds the folders to the labels of two variants that are otherwise alike. */
+/* Labels the variants. Variants whose labels would be equal have their folders in them. */
 static void tell_apart(Arena *arena, PageVariants *all) {
     for (int i = 0; i < all->count; i++)
         all->items[i].label = run_label(arena, all, all->items[i].runs.items[0]);
@@ -178,7 +178,7 @@ PageVariants page_variants(Arena *arena, const PageRun *runs, int count) {
         for (int v = 0; !found && v < all.count; v++)
             if (is_alike(all.items[v].runs.items[0], &runs[i])) found = &all.items[v];
         for (int r = 0; found && r < found->runs.count; r++)
-            /* Two runs with one seed. */
+            /* a second run with the same seed begins a variant of its own */
             if (found->runs.items[r]->seed == runs[i].seed) {
                 found = NULL;
             }

@@ -14,8 +14,8 @@ typedef struct PageSeries {
 } PageSeries;
 
 typedef struct PageResult {
-    /* The subject of an evaluation: "raw pixels", "before training", "after training", or a time
-     * between these. */
+    /* The samples or networks that are evaluated: "raw pixels", "before training", "after
+     * training", or a moment between these. */
     const char *of;
     const char *name;
     double step;
@@ -28,18 +28,19 @@ typedef struct PageRun {
     const char *folder;
     json_t *settings; /* freed by page_run_close */
     const char *method;
-    double seed, steps, last_step; /* steps that are planned, and the last step that was made */
+    /* `steps` are planned, and `last_step` is the last step that was made */
+    double seed, steps, last_step;
     ARRAY(PageSeries) series;
     ARRAY(PageResult) results;
 } PageRun;
 
-/* Reads settings.json and metrics.jsonl of the folder. If the log is missing, or its last line is
- * cut, the run has the rest. False with a sentence in *error when the folder holds no run. Call
+/* Reads settings.json and metrics.jsonl of the folder. A missing log, or a last line that is cut
+ * off, is no error. Returns false with a sentence in *error if the folder holds no run. Call
  * page_run_close in any case. */
 bool page_run_read(Arena *arena, const char *folder, PageRun *out, const char **error);
 void page_run_close(PageRun *run);
 
-/* Gives the curve of a key of the log; NULL if the log has no such key. */
+/* Returns the curve of a key of the log, or NULL if the log has no such key. */
 const PageSeries *page_run_series(const PageRun *run, const char *name);
 
 /* Runs of one method with the same settings, which differ in their seeds at most. */
@@ -49,8 +50,8 @@ typedef struct PageVariant {
 } PageVariant;
 typedef ARRAY(PageVariant) PageVariants;
 
-/* Gives the variants of the runs, in the order of their first runs. A label has the hypers, epochs
- * and batch that differ between variants of one method; if none differs, the folder. */
+/* Returns the variants of the runs, in the order of their first runs. A label has the hypers,
+ * epochs and batch that differ between variants of one method, and the folder if none differs. */
 PageVariants page_variants(Arena *arena, const PageRun *runs, int count);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Gives a value of the record as a cell shows it; NULL if the record lacks it. */
+/* Returns a value of the record as a cell shows it, or NULL if the value is missing or of another
+ * kind. */
 static const char *setting_text(Arena *arena, const json_t *value) {
     if (json_is_string(value)) return json_string_value(value);
     if (json_is_true(value)) return "yes";
@@ -33,7 +34,7 @@ static const json_t *settings_of(const PageVariants *variants, int v) {
     return variants->items[v].runs.items[0]->settings;
 }
 
-/* Appends a row for a key of the record, or of the object `within` it. */
+/* Appends a row for a key of the record, or of an object `within` the record. */
 static void append_key(Arena *arena, const PageVariants *variants, const char *within,
                        const char *key, Text *out) {
     Cells cells = {0};
@@ -91,7 +92,7 @@ static void append_runs(Arena *arena, const PageVariants *variants, Text *out) {
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-/* "size = 32, grey = 0" */
+/* Returns the keys and values of an object, as in "size = 32, grey = 0". */
 static const char *object_text(Arena *arena, const json_t *object, const char *equals) {
     const char *text = "";
     const char *key;
@@ -121,7 +122,7 @@ static void append_source(Arena *arena, const char *name, const json_t *source, 
                 html_text(arena, object_text(arena, json_object_get(source, "selection"), " = ")));
 }
 
-/* The data of a variant, unless an earlier one has the same. */
+/* Appends the data of a variant, unless an earlier variant has the same. */
 static void append_data(Arena *arena, const PageVariants *variants, int v, Text *out) {
     const json_t *data = json_object_get(settings_of(variants, v), "data");
     const char *of = variants->items[v].label;

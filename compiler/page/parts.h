@@ -9,9 +9,10 @@
 void page_results(Arena *arena, const PageVariants *variants, Text *out);
 /* Appends a chart for each number that the log has at several steps, and for each evaluation. */
 void page_curves(Arena *arena, const PageVariants *variants, Text *out);
-/* Settings and data of all variants, side by side. */
+/* Appends the settings and the data of all variants, side by side. */
 void page_settings(Arena *arena, const PageVariants *variants, Text *out);
-/* Appends the method of a variant: its picture, its formulas, its text. */
+/* Appends the method of a variant: its picture, its formulas, its text. `prefix` makes the ids of
+ * the picture unique (html_svg). */
 void page_method(Arena *arena, const PageDetail *detail, const char *prefix, Text *out);
 /* Appends what the features tell: confusions, classes, neighbours, maps. */
 void page_features(Arena *arena, const PageDetail *detail, Text *out);

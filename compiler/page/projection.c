@@ -1,5 +1,6 @@
-/* Principal components by the power method: a vector is multiplied by the rows and by their
- * transpose, without their covariance. The second one is kept at right angles to the first. */
+/* Computes principal components by the power method: a vector is multiplied by the rows and by
+ * their transpose, without their covariance. The second component is kept at right angles to the
+ * first. */
 #include "compiler/page/projection.h"
 
 #include <math.h>
@@ -46,7 +47,8 @@ static void apply_scatter(const Rows *r, const double *v, double *out) {
     }
 }
 
-/* Takes the part along `first` away, and scales v to length 1. False for a vector of zeros. */
+/* Takes the part along `first`, if it is not NULL, away from v, and scales v to length 1. Returns
+ * false if nothing is left of v. */
 static bool set_apart(double *v, const double *first, int64_t width) {
     const double along = first ? dot(v, first, width) : 0;
     for (int64_t d = 0; first && d < width; d++)
@@ -57,12 +59,13 @@ static bool set_apart(double *v, const double *first, int64_t width) {
     return length > 0;
 }
 
-/* The component of the largest variance at right angles to `first`, and that variance times the
- * count. Rows without variance give a component of zeros. */
+/* Sets v to the component of the largest variance at right angles to `first`, and returns that
+ * variance times the count. Rows without variance give a component of zeros. */
 static double find_component(const Rows *r, const double *first, double *v, double *next) {
     double variance = 0;
     for (int64_t d = 0; d < r->width; d++)
-        /* A start that is at right angles to no likely component. */
+        /* A start at right angles to a component would never find it, and this one is at right
+         * angles to no likely component. */
         v[d] = 1 + 0.5 * sin((double)(d + 1));
     if (!set_apart(v, first, r->width)) return 0;
     for (int round = 0; round < MOST_ROUNDS; round++) {

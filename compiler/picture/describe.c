@@ -10,7 +10,7 @@
 
 /* ---- the branches ---------------------------------------------------------------------------- */
 
-/* Boxes of a branch, from its end towards the view. */
+/* The boxes through which a walk has come, from the end of a branch towards the view. */
 typedef struct Way {
     int box;
     const struct Way *after;
@@ -22,9 +22,9 @@ static bool passes(const Way *way, int box) {
     return false;
 }
 
-/* Gives a branch as the networks on it, from the view on. A target counts as the network that it is
- * a copy of. A network that is applied to its own result, as CUT's encoder is, stands there
- * once. */
+/* Returns a branch as the names of the networks on it, from the view on. A target counts as the
+ * network that it is a copy of. A network that is applied to its own result, as CUT's encoder is,
+ * is named once. */
 static const char *branch_text(Arena *arena, const Picture *p, int box, const Way *after) {
     const Way way = {box, after};
     const Box *b = &p->boxes.items[box];
@@ -44,9 +44,9 @@ static const char *branch_text(Arena *arena, const Picture *p, int box, const Wa
     return name;
 }
 
-/* The texts of all branches that reach the loss in one way, in order, each once. */
+/* The texts of the branches that reach the loss, in order, each once. */
 typedef struct Branches {
-    /* The texts that get a gradient, and the texts that end in a stop. */
+    /* The branches that get a gradient, and the branches that end in a stop. */
     ARRAY(const char *) learning, still;
     /* True if each array that ends in a stop also gets a gradient elsewhere. */
     bool same_box;
@@ -90,15 +90,16 @@ static const char *join_names(Arena *arena, const char *between, const char *con
     return all;
 }
 
-/* True if no view has a branch of its own. Two heads on both branches are no asymmetry. */
+/* True if every branch that ends in a stop also gets a gradient. So two heads on both branches are
+ * no asymmetry. */
 static bool are_alike(const Branches *b) {
     for (int i = 0; i < b->still.count; i++)
         if (!holds_name(b->learning.items, b->learning.count, b->still.items[i])) return false;
     return true;
 }
 
-/* True if the branches are alike. A predictor stands on the branch that learns, and on that
- * alone. */
+/* True if the branches are alike. They are not if a branch that learns is a still branch with one
+ * network more: a predictor stands on the branch that learns, and on that alone. */
 static bool are_symmetric(const Branches *b) {
     if (b->still.count == 0) return true;
     for (int i = 0; i < b->learning.count; i++)
@@ -111,12 +112,14 @@ static bool are_symmetric(const Branches *b) {
     return are_alike(b) || b->still.count > 1;
 }
 
+/* True if the branches differ and one of them is only stopped, which the survey counts as an
+ * asynchronous update. */
 static bool is_copied_by_stop(Arena *arena, const Picture *p) {
     const Branches b = find_branches(arena, p);
     return b.still.count && !are_symmetric(&b);
 }
 
-/* Adds the views that reach the loss, with a gradient or without one. */
+/* Adds the views from which arrows lead to the box, each once. */
 static void add_views(Arena *arena, const Picture *p, int box, const Way *after, Names *names) {
     const Way way = {box, after};
     const Box *b = &p->boxes.items[box];
@@ -235,6 +238,7 @@ typedef struct Candidates {
     bool features;
 } Candidates;
 
+/* Notes whether a network made the array that is walked, and which memory it is read from. */
 static bool find_origin(void *context, const FlowVisit *v) {
     Candidates *c = context;
     const char *part;
@@ -246,13 +250,15 @@ static bool find_origin(void *context, const FlowVisit *v) {
     return !flow_applied(v->e, &part);
 }
 
+/* Returns the binder of a subscript that is an index and nothing else, or NULL. */
 static const Binder *plain_binder(const Expr *e) {
     return e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX
                ? (e->symbol->binder->same ? e->symbol->binder->same : e->symbol->binder)
                : NULL;
 }
 
-/* The arrays whose rows the index runs over, through lets that are defined by their elements. */
+/* Looks at the arrays whose rows the index runs over, also through lets that are defined by their
+ * elements. */
 static bool visit_index(void *context, Expr *e) {
     Candidates *c = context;
     if (e->kind != EXPR_INDEX) return true;
@@ -308,8 +314,8 @@ static void describe_negatives(const LossFacts *f, bool in_batch, bool codes, co
     fprintf(out, "\n");
 }
 
-/* Finds candidates for negatives: an index that runs over rows beside the anchor's index, which is
- * bound outside or by the same reduction. */
+/* Finds candidates for negatives: rows over which an index runs beside the index of the anchor,
+ * which is bound outside or by the same reduction. */
 static void find_candidates(LossFacts *f, const FlowVisit *v) {
     int from_batch = 0;
     if (!v->scope && v->e->binder_count < 2) return;
@@ -432,15 +438,16 @@ static void describe_data(const Picture *p, FILE *out) {
     describe_fields(p, false, "fields      the loss reads ", out);
 }
 
-/* Gives the arrow of k-means, from the points that are clustered; NULL if there is none. */
+/* Returns the arrow of k-means, which leads from the points that are clustered, or NULL if there is
+ * none. */
 static const Arrow *find_means(const Picture *p) {
     for (int i = 0; i < p->arrows.count; i++)
         if (p->arrows.items[i].clusters) return &p->arrows.items[i];
     return NULL;
 }
 
-/* Samples agree with the clusters that they are assigned to, and are not compared with each other.
- */
+/* True if samples agree with the clusters that they are assigned to, and are not compared with each
+ * other. */
 static bool agrees_with_clusters(const Picture *p, const LossFacts *f, const Separation *s) {
     const bool clustered = f->prototypes.count || find_means(p);
     const bool compared = f->memory.count || (f->in_batch && s->pairs);
@@ -509,7 +516,7 @@ static void describe_views(const Picture *p, FILE *out) {
     fprintf(out, "%s\n", count ? "" : "views       none");
 }
 
-/* The statements of one kind in a method, and in its blocks, by name. */
+/* Returns `names` with the names of the statements of one kind added, also of those in blocks. */
 static const char *names_of(Arena *arena, Stmt *const *stmts, int count, StmtKind kind,
                             const char *names) {
     for (int i = 0; i < count; i++) {

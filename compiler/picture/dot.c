@@ -1,5 +1,5 @@
-/* Writes the picture as Graphviz text: from left to right, networks as boxes, memory as cylinders,
- * moving averages dashed, and the stop as in papers.
+/* Writes the picture as Graphviz text, from left to right. Networks are boxes, memory is a
+ * cylinder, moving averages are dashed arrows, and a stop is the double bar of papers.
  *
  * The text of an arrow is a box of its own on the arrow, because Graphviz leads arrows around boxes
  * but across labels. Each line of a box is a row of a table, because Graphviz sets lines of one
@@ -27,8 +27,8 @@ static void append_escaped(Text *out, char c) {
         text_append(out, &c, 1);
 }
 
-/* Gives a text for an HTML label: runs of space and comments become one space, lines are broken at
- * spaces, and a text of too many lines is cut, with a sign that it was. */
+/* Returns a text for an HTML label. Runs of space and comments become one space, lines are broken
+ * at spaces, and a text of too many lines is cut, with a sign that it was. */
 static const char *html(Arena *arena, const char *text, size_t length, size_t width, int lines) {
     Text out = {0};
     size_t column = 0;
@@ -80,17 +80,17 @@ static const char *shape_text(Arena *arena, const Type *type) {
     return text;
 }
 
-/* The table that the lines of a box are the rows of. */
+/* The table whose rows are the lines of a box. */
 static const char begin_lines[] =
     "<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" cellpadding=\"1\">";
 static const char end_lines[] = "</table>";
 
-/* The first line. */
+/* Returns the first line of a box, its name. */
 static const char *title(Arena *arena, const char *text) {
     return arena_printf(arena, "<tr><td><b>%s</b></td></tr>", text);
 }
 
-/* Rows below it, one for each line of the text. */
+/* Returns rows in small print for below the name, one for each line of the text. */
 static const char *small(Arena *arena, const char *text) {
     static const char row[] = "<tr><td><font point-size=\"9\" color=\"#5c5f72\">";
     static const char end[] = "</font></td></tr>";
@@ -107,8 +107,8 @@ static const char *small(Arena *arena, const char *text) {
 
 /* ---- boxes ----------------------------------------------------------------------------------- */
 
-/* Gives the composition of a network, a line for each part. `copy` stands as the network that it
- * copies. */
+/* Returns the composition of a network, a line for each part. A value that is no composition, such
+ * as `copy encoder`, is one line. */
 static const char *structure_text(Arena *arena, const Box *box) {
     const Expr *value = box->stmt->value;
     if (!value) return "";
@@ -167,7 +167,7 @@ static void print_loss(Arena *arena, const Picture *p, FILE *out) {
             begin_lines, title(arena, "loss"), text, end_lines);
 }
 
-/* Prints an array that is kept: its name, its kind, its shape. */
+/* Prints an array that is kept: its name, its kind and its shape. */
 static void print_memory(Arena *arena, int i, const char *shape, const char *fill, const char *kind,
                          const Box *b, FILE *out) {
     static const char below_the_lid[] = "<tr><td height=\"7\"></td></tr>";
@@ -218,7 +218,7 @@ static void print_box(Arena *arena, const Picture *p, const LoweredProgram *prog
 
 /* ---- arrows ---------------------------------------------------------------------------------- */
 
-/* The double bar of the papers stands on the arrow, as a box of its own. */
+/* Prints an arrow on which the double bar of papers stands, as a box of its own. */
 static void print_stopped(const Arrow *a, int i, FILE *out) {
     fprintf(out,
             "  s%d [shape=plaintext, margin=0, height=0.3, width=0.5, label=<<font "
@@ -237,7 +237,7 @@ static void print_labelled(const Arrow *a, int i, const char *text, const char *
             style, i, a->to, a->kind == ARROW_CHOICE ? "open" : "normal", style);
 }
 
-/* Gives a label for an upright arrow. Graphviz centres such a label on the line, so an empty cell
+/* Returns a label for an upright arrow. Graphviz centres such a label on the line, so an empty cell
  * of the same width pushes the text to the side. */
 static const char *beside(Arena *arena, const char *text, int letters) {
     return arena_printf(
@@ -247,8 +247,8 @@ static const char *beside(Arena *arena, const char *text, int letters) {
         letters * 5 + 24, text);
 }
 
-/* The recipes of a view in the order in which they are done: "augment.resized_crop, augment.flip".
- */
+/* Returns the recipes of a view in the order in which they are done: "augment.resized_crop,
+ * augment.flip". */
 static const char *recipes(Arena *arena, const Expr *e) {
     if (e->kind != EXPR_CALL) return source_html(arena, e, 30, 1);
     const char *own = source_html(arena, e->callee, 30, 1);
@@ -257,8 +257,8 @@ static const char *recipes(Arena *arena, const Expr *e) {
                : own;
 }
 
-/* True if another part of the same network already has the label. Of the parts that are averaged or
- * shared together, the part that is found first on the way back from the loss has it. */
+/* True if another part of the same network already has the label. If several parts are averaged or
+ * shared together, the part that the walk back from the loss finds first has the label. */
 static bool is_said_by_another(const Picture *p, int i) {
     const Arrow *a = &p->arrows.items[i];
     const Box *from = &p->boxes.items[a->from];
@@ -329,8 +329,8 @@ static bool is_view_of_view(const Picture *p, int box) {
     return false;
 }
 
-/* Prints the ranks: uses of one network, a target and the network that it follows, and the views of
- * the data stand under each other. */
+/* Prints the boxes that stand under each other: uses of one network, a target and the network that
+ * it follows, and the views of the data. */
 static void print_ranks(const Picture *p, FILE *out) {
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];
@@ -345,7 +345,8 @@ static void print_ranks(const Picture *p, FILE *out) {
     fprintf(out, " }\n");
 }
 
-/* A quoted name of Graphviz has a backslash in front of a quote, and only there. */
+/* Returns a name with a backslash in front of each quote and backslash, as Graphviz reads it
+ * between quotes. */
 static const char *quoted(Arena *arena, const char *name) {
     Text out = {0};
     for (; *name; name++) {

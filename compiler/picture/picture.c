@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-typedef struct Application { /* a network, applied at a place, while its inputs are drawn */
+typedef struct Application { /* a network that is applied somewhere, while its inputs are drawn */
     const Expr *e;
     int box;
     const struct Application *outer;
@@ -94,7 +94,7 @@ static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char 
         const Box *other = &p->boxes.items[i];
         if (other->kind != BOX_NET || strcmp(other->name, name) != 0 || !same_inputs(p, box, i))
             continue;
-        p->boxes.count = boxes; /* the inputs brought nothing new */
+        p->boxes.count = boxes; /* the box and what was drawn for its inputs are dropped again */
         p->arrows.count = arrows;
         return i;
     }
@@ -109,8 +109,8 @@ static bool is_trained_param(const Symbol *s) {
 
 static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind);
 
-/* Gives the box of a view. A view of computed arrays has arrows from the arrays that these are made
- * of. */
+/* Returns the box of a view. A view of computed arrays has arrows from the arrays that these are
+ * made of. */
 static int box_of_view(Drawing *d, const char *name, Stmt *view) {
     const int before = d->picture->boxes.count;
     const int box = find_or_add(d, (Box){.kind = BOX_VIEW, .name = name, .stmt = view});
@@ -119,7 +119,8 @@ static int box_of_view(Drawing *d, const char *name, Stmt *view) {
     return box;
 }
 
-/* Gives the box of g[0], where `view g[2]` makes several: each is a view of its own. */
+/* Returns the box of g[0], where `view g[2]` makes several: each is a view of its own. Returns -1
+ * for another expression. */
 static int box_of_chosen_view(Drawing *d, const Expr *e) {
     const Symbol *s = e->callee->symbol;
     if (!s || s->kind != SYMBOL_VIEW || !s->param->has_shape || e->arg_count == 0 ||
@@ -128,7 +129,7 @@ static int box_of_chosen_view(Drawing *d, const Expr *e) {
     return box_of_view(d, arena_printf(d->arena, "%s[%.0f]", s->name, e->args[0]->number), s->stmt);
 }
 
-/* Gives the box of a field of a batch. The number of a row is no field. */
+/* Returns the box of a field of a batch, or -1 for the number of a row, which is no field. */
 static int field_box(Drawing *d, const Symbol *s) {
     if (strcmp(s->name, "index") == 0) return -1;
     const bool is_label = s->type && s->type->kind == KIND_INT && s->type->rank <= 1;
@@ -137,7 +138,7 @@ static int field_box(Drawing *d, const Symbol *s) {
         d, (Box){.kind = BOX_FIELD, .name = name, .stmt = s->stmt, .is_label = is_label});
 }
 
-/* Gives the box that a name stands for; -1 for a value that is made of others. */
+/* Returns the box that a name stands for, or -1 for a value that is made of others. */
 static int box_of_name(Drawing *d, const Expr *e) {
     if (e->kind == EXPR_INDEX) return box_of_chosen_view(d, e);
     const Symbol *s = e->symbol;
@@ -176,7 +177,7 @@ static bool draw_visit(void *context, const FlowVisit *v) {
     if (from < 0) return true;
     Picture *p = c->drawing->picture;
     BoxKind kind = p->boxes.items[from].kind;
-    /* A running average reads itself, for which no arrow is drawn. */
+    /* a state that is updated from itself, such as a running average, gets no arrow for that */
     if (from == c->box) return false;
     const bool learns = kind == BOX_NET || kind == BOX_PARAM;
     const bool chosen = learns && c->kind == ARROW_VALUE && v->stopped && !v->stop;
@@ -303,7 +304,7 @@ static void mark_trained(Picture *p) {
                 p->boxes.items[k].trained = true;
 }
 
-/* Gives the box that box i becomes when the two views change places; -1 if there is none. */
+/* Returns the box that box i becomes when the two views change places, or -1 if there is none. */
 static int mirror_of(const Picture *p, int i, const int *mirror) {
     const Box *b = &p->boxes.items[i];
     if (b->kind != BOX_NET) return i;
@@ -328,6 +329,8 @@ static int mirror_of(const Picture *p, int i, const int *mirror) {
     return -1;
 }
 
+/* Finds for each box the box that it becomes when the two views change places. Returns false if
+ * there are not two views, or if the exchange makes another picture. */
 static bool find_mirror(const Picture *p, int *mirror) {
     int views[2];
     int count = 0;
@@ -365,7 +368,7 @@ static bool comes_from(const Picture *p, int box, int view) {
     return false;
 }
 
-/* The boxes from which an arrow that is shown leads to the loss, or to memory that is. */
+/* Marks the box and all boxes from which arrows that are shown lead to it as seen. */
 static void hide_unseen(Picture *p, bool *seen, int box) {
     if (seen[box]) return;
     seen[box] = true;
@@ -374,9 +377,9 @@ static void hide_unseen(Picture *p, bool *seen, int box) {
             hide_unseen(p, seen, p->arrows.items[i].from);
 }
 
-/* Drops half of a loss that treats its two views alike, where each branch stands twice, with a and
- * with b. As papers draw it, the branch that learns keeps the first view, and the other branch the
- * second. */
+/* Hides half of a loss that treats its two views alike, so that each branch stands twice, with
+ * either view. As papers draw it, the branch that learns keeps the first view, and the other branch
+ * the second. */
 static void fold_mirror(Drawing *d) {
     Picture *p = d->picture;
     int *mirror = arena_array(d->arena, int, p->boxes.count + 1);
@@ -392,7 +395,7 @@ static void fold_mirror(Drawing *d) {
         pairs += result;
         stopped += result && p->arrows.items[i].stopped;
     }
-    /* Two heads on two branches have four results, too, but other stops. */
+    /* A loss with two heads on two branches has four results, too, but other stops. */
     if (pairs != 4 || stopped != 2) return;
     for (int i = 0; i < p->arrows.count; i++) {
         Arrow *a = &p->arrows.items[i];
@@ -408,15 +411,15 @@ static void fold_mirror(Drawing *d) {
     p->mirrored = true;
 }
 
-/* The field of the data that a recipe begins with, however many recipes are put one around the
- * other. */
+/* Returns the field of the data that a recipe begins with, however many recipes are put one around
+ * the other. Returns NULL if it begins with something else. */
 static const Symbol *field_of_recipe(const Expr *e) {
     while (e->kind == EXPR_CALL && e->arg_count)
         e = e->args[0];
     return e->symbol && e->symbol->kind == SYMBOL_FIELD ? e->symbol : NULL;
 }
 
-/* Drops the arrow of a choice where the same box is summed, too. */
+/* Drops the arrow of a choice if the same box also leads to the same place as a value. */
 static void drop_choices(Picture *p) {
     int kept = 0;
     for (int i = 0; i < p->arrows.count; i++) {
@@ -445,7 +448,8 @@ static void draw_data(Drawing *d) {
     }
 }
 
-/* Memory may be fed by both mirror images of a branch. */
+/* Hides the arrows at hidden boxes. Memory may be fed by both mirror images of a branch, of which
+ * one is hidden. */
 static void hide_loose_ends(Picture *p) {
     for (int i = 0; i < p->arrows.count; i++)
         p->arrows.items[i].hidden |= p->boxes.items[p->arrows.items[i].from].hidden ||

@@ -44,7 +44,7 @@ typedef struct Arrow {
     int from, to; /* the numbers of boxes */
     bool stopped; /* true if the gradient ends on the arrow */
     bool hidden;
-    const Stmt *stmt; /* the statement of a running average */
+    const Stmt *stmt; /* the statement of a moving average */
     bool clusters;    /* true for an UPDATE by k-means */
 } Arrow;
 
@@ -57,13 +57,14 @@ typedef struct Picture {
 
 Picture *picture_of(Arena *arena, const Method *method);
 
-/* The trained numbers of a network, or of its part; -1 when nothing applies it. */
+/* Returns the number of trained numbers of a network, or of its part, or -1 if nothing applies
+ * it. */
 int64_t picture_parameters(const LoweredProgram *program, const char *net, const char *part);
 
-/* Gives the edge that moves the target `net`; NULL if none does. */
+/* Returns the edge that moves the target `net`, or NULL if none does. */
 const Stmt *picture_edge_to(const Picture *picture, const Stmt *net);
 
-/* Graphviz text. */
+/* Prints the picture as Graphviz text. */
 void picture_print_dot(Arena *arena, const Picture *picture, const LoweredProgram *program,
                        FILE *out);
 

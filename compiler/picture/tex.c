@@ -76,7 +76,7 @@ static void put_letter(Tex *t, const char *name, size_t length) {
 }
 
 /* A name in three parts: a letter or word, the digits behind it, and the text behind an underscore.
- * `z1` has an exponent in parentheses and `s_pos` a subscript, so that indices find room. */
+ * `z1` gets an exponent in parentheses and `s_pos` a subscript, so that indices find room. */
 typedef struct NameParts {
     const char *name;
     const char *digits;
@@ -162,7 +162,8 @@ static OperatorText operator_text(Operator op) {
     return (OperatorText){"", BINDS_ATOM};
 }
 
-/* True if a product needs a dot: 2 3 would read as 23, and x -y as a difference. */
+/* True if a product needs a dot, since its right side begins with a number: 2 3 would read as
+ * 23. */
 static bool wants_dot(const Expr *right) {
     while (right->kind == EXPR_BINARY && right->op != OP_DIV)
         right = right->args[0];
@@ -208,7 +209,7 @@ static void put_unary(Tex *t, const Expr *e, Stand stand) {
 
 /* ---- reductions ------------------------------------------------------------------------------ */
 
-/* `i, j \,:\, guard`, below the sign of a reduction. */
+/* Puts `i, j \,:\, guard`, which stands below the sign of a reduction. */
 static void put_binders(Tex *t, const Expr *e, int from) {
     for (int i = from; i < e->binder_count; i++) {
         if (i > from) text_printf(&t->text, ", ");
@@ -246,7 +247,8 @@ static const char *const reduction_signs[REDUCE_KINDS] = {
 #undef REDUCTION
 };
 
-/* A mean of all terms is written as a sum by their number. */
+/* Returns the sign of a reduction. A mean of all terms is written as a sum divided by their
+ * number. */
 static const char *reduction_sign(const Expr *e) {
     const bool is_whole_mean = e->reduce == REDUCE_MEAN && !e->guard;
     return reduction_signs[is_whole_mean ? REDUCE_SUM : e->reduce];
@@ -294,7 +296,7 @@ static void put_reduction(Tex *t, const Expr *e) {
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-/* Built-ins that papers write with signs around their argument. */
+/* The built-ins that papers write with signs around their argument. */
 typedef struct Around {
     const char *name;
     const char *open;
@@ -310,7 +312,7 @@ static const Around arounds[] = {
     {"real", "", ""},
 };
 
-/* The functions that have a sign of their own. All others are set upright. */
+/* The functions for which LaTeX has a command. All others are set upright. */
 static const char *const signs[][2] = {
     {"exp", "\\exp"}, {"log", "\\log"}, {"tanh", "\\tanh"}, {"sin", "\\sin"},
     {"cos", "\\cos"}, {"min", "\\min"}, {"max", "\\max"},   {NULL, NULL},
@@ -373,7 +375,8 @@ static void put_arguments(Tex *t, const Expr *e) {
     text_printf(&t->text, "%s", bare ? "" : flat ? ")" : " \\right)");
 }
 
-/* Arrays one below the other, as `concat` puts them along the first axis. */
+/* Puts arrays one below the other, as `concat` joins them along the first axis. Returns false for a
+ * call that names another axis. */
 static bool put_stacked(Tex *t, const Expr *e) {
     if (e->arg_names) return false;
     text_printf(&t->text, "\\begin{bmatrix} ");
@@ -435,8 +438,8 @@ static void put_cases(Tex *t, const Expr *e) {
     text_printf(&t->text, " & \\text{otherwise} \\end{cases}");
 }
 
-/* Puts `(LOAD else E)`, the entry where there is one, or `(REDUCTION else E)`, the value where
- * there is a term. */
+/* Puts `(LOAD else E)`, which is the entry where there is one, or `(REDUCTION else E)`, which is
+ * the value where there is a term. */
 static void put_default(Tex *t, const Expr *e) {
     text_printf(&t->text, "\\begin{cases} ");
     put_expr(t, e->args[0], BINDS_CASES, STANDS_LAST);
@@ -451,7 +454,7 @@ static bool has_power(double value) {
     return size >= 1e7 || (size > 0 && size < 1e-4);
 }
 
-/* The fewest digits that give the number back. */
+/* Puts a number with the fewest digits that give it back. */
 static void put_number(Tex *t, double value) {
     char text[40];
     const bool power = has_power(value);
@@ -583,7 +586,7 @@ static void put_heading(Tex *t, const Stmt *s) {
     text_printf(&t->text, "}");
 }
 
-/* `(i < N)` behind a row, for the indices whose range is written. */
+/* Puts `(i < N)` behind a row, for the indices whose range is written. */
 static void put_ranges(Tex *t, const Stmt *s) {
     int seen = 0;
     for (int i = 0; i < s->binder_count; i++) {
@@ -699,12 +702,12 @@ static const Expr *returned_of(const Stmt *fn) {
 
 enum { COLUMNS = 100 };
 
-/* The length of the word at `at`, which ends ahead of a blank or a line's end. */
+/* Returns the length of the word at `at`, which ends ahead of a blank or a line's end. */
 static size_t word_at(const char *at) {
     return strcspn(at, " \n");
 }
 
-/* Lines are cut at blanks, which mean as much to LaTeX as the end of a line does. */
+/* Prints a text with lines cut at blanks, which mean as much to LaTeX as the end of a line does. */
 static void print_wrapped(const char *text, FILE *out) {
     size_t column = 0;
     for (const char *at = text; *at;) {

@@ -17,8 +17,8 @@ void tex_print(Arena *arena, const Stmt *fn, FILE *out);
  * loss. A `let` of texts and networks alone has no formula and is left out. */
 void tex_print_losses(Arena *arena, const Module *spec, FILE *out);
 
-/* The functions that the losses of a spec call, and those that these call, in the order of their
- * calls: STMT_FN with a formula. *count is set to their number. */
+/* Returns the functions with a formula that the losses of a spec call, and those that these call,
+ * in the order of their calls. *count is set to their number. */
 const Stmt **tex_functions_of_losses(Arena *arena, const Module *spec, int *count);
 
 #endif
