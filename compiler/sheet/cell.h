@@ -1,5 +1,5 @@
-/* Inside the module of sheets: the drawing of one cell of each kind. All lengths are in pixels of
- * the sheet. */
+/* The drawing of one cell of each kind, for the module of sheets alone. All lengths are in pixels
+ * of the sheet. */
 #ifndef COUPLET_SHEET_CELL_H
 #define COUPLET_SHEET_CELL_H
 
@@ -24,12 +24,13 @@ typedef struct Column {
     int channels, rows, columns; /* the channels and the size of a picture or a frame */
     int64_t frames;              /* the number of frames in the sample */
     int shown;                   /* the number of frames that are drawn */
-    /* The values that are drawn as black and white; for a curve, its lowest and highest. */
+    /* The values that are drawn as black and white. For a curve they are its lowest and its highest
+     * value. */
     double low;
     double high;
-    bool scaled; /* true if these values are not 0 and 1 */
-    /* For bars, the range of each entry, since the entries of a table differ. NULL for other kinds.
-     * From malloc. */
+    bool scaled; /* true if `low` and `high` are not 0 and 1 */
+    /* For bars, the range of each entry, since the entries of a table differ. Both are NULL for
+     * other kinds. The arrays are from malloc. */
     double *lows;
     double *highs;
     int x; /* where the column begins, in pixels */
@@ -40,11 +41,12 @@ enum {
     LINE = 15 /* the pixels from one line of text to the next */
 };
 
-/* column.c: kind, size and range, from all cells of the column. */
-bool column_measure(Column *column, int rows); /* false when memory is out */
+/* Sets the kind, the size and the range of a column, from all its cells (column.c). Returns false
+ * if memory is out. */
+bool column_measure(Column *column, int rows);
 void column_free(Column *column);
 int64_t column_elements(const SheetColumn *column);
-/* Gives element `at` of a cell; bytes as 0 .. 1. */
+/* Returns element `at` of a cell. Bytes count as 0 .. 1. */
 double column_value(const SheetColumn *column, const void *cell, int64_t at);
 
 /* Draw a cell of each kind, with its upper left corner at x, y. */
@@ -54,14 +56,13 @@ void draw_curve(cairo_t *cairo, const Column *column, const void *cell, double x
 void draw_bars(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 void draw_words(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 
-/* sheet_text.c */
 /* Draws a line of text with its base line at y. Text that does not fit into `width` is cut, with
  * two full stops. Bytes that are no UTF-8 become question marks. */
 void draw_text(cairo_t *cairo, double x, double y, double width, const char *text);
-/* Draws a text whose beginning is cut where it is too long. */
+/* Draws a text that loses its beginning if it is too long. */
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text);
 double text_width(cairo_t *cairo, const char *text);
-/* Gives a number as it stands in a cell: "12", "-0.153". */
+/* Writes a number as it stands in a cell: "12", "-0.153". */
 void draw_number_text(double value, char *out, size_t bytes);
 
 /* Sets a colour from dark blue over green to yellow, for 0 .. 1. */

@@ -1,11 +1,12 @@
-/* Points in space, seen from the front, above and to the right. */
+/* Draws points in space, seen from the front, above and to the right. */
 #include "compiler/sheet/cell.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { MOST_POINTS = 4096 };
-static const double eye = 3.2; /* from the middle, where the cloud has radius 1 */
+/* the distance of the eye from the middle of the cloud, whose radius is 1 */
+static const double eye = 3.2;
 
 typedef struct Point {
     double x, y, depth; /* `x` to the right, `y` up, `depth` away from the eye */
@@ -18,7 +19,8 @@ static int by_depth(const void *a, const void *b) {
     return (x->depth < y->depth) - (x->depth > y->depth);
 }
 
-/* Middle and size of the points that are finite. */
+/* Finds the middle of the finite points, and returns the radius of the box around them, or 1 if the
+ * box is a point. */
 static double frame_points(const SheetColumn *of, const void *cell, double middle[3]) {
     double low[3] = {INFINITY, INFINITY, INFINITY};
     double high[3] = {-INFINITY, -INFINITY, -INFINITY};
@@ -39,7 +41,7 @@ static double frame_points(const SheetColumn *of, const void *cell, double middl
     return size > 0 ? sqrt(size) / 2 : 1;
 }
 
-/* Turned by 35 degrees about the second axis, which points up, then tilted by 20. */
+/* Turns a point by 35 degrees about the second axis, which points up, and then tilts it by 20. */
 static Point turn(const double p[3]) {
     static const double about = 35 * M_PI / 180;
     static const double tilt = 20 * M_PI / 180;
@@ -51,6 +53,7 @@ static Point turn(const double p[3]) {
                    .height = (p[1] + 1) / 2};
 }
 
+/* Takes at most MOST_POINTS of the finite points, and returns their number. */
 static int64_t take_points(const SheetColumn *of, const void *cell, Point *points) {
     double middle[3];
     const double size = frame_points(of, cell, middle);

@@ -13,7 +13,7 @@ enum {
     CLOUD_SIDE = 160,
     CURVE_WIDTH = 260,
     CURVE_HEIGHT = 76,
-    SPECTROGRAM_FROM = 1024, /* the least values of a signal for a spectrogram */
+    SPECTROGRAM_FROM = 1024, /* the fewest values of a signal for which a spectrogram is drawn */
     MOST_BARS = 64,
     BARS_WIDTH = 190,
     BAR = 13,
@@ -70,7 +70,7 @@ static void find_frames(Column *c) {
     c->shown = c->frames < MOST_FRAMES ? (int)c->frames : MOST_FRAMES;
 }
 
-/* The factor by which a picture of this many pixels is drawn. */
+/* Returns the factor by which a picture is drawn whose longer side has `longest` pixels. */
 static double drawn_scale(int longest, int side) {
     if (longest <= side) return longest ? floor((double)side / longest) : 1;
     return longest <= LARGEST_SIDE && side == PICTURE_SIDE
@@ -132,7 +132,8 @@ static void choose_scale(Column *c) {
     c->high = c->scaled ? c->low + 1 : 1;
 }
 
-/* Three words have room in a line, as a rule. */
+/* Returns the number of lines for the words of a cell. Three words have room in a line, as a
+ * rule. */
 static int lines_of(const SheetColumn *of) {
     const int64_t lines = of->rank ? (of->shape[0] + 2) / 3 : 1;
     return lines < 1 ? 1 : lines < MOST_LINES ? (int)lines : MOST_LINES;

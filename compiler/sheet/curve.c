@@ -1,4 +1,5 @@
-/* Waves and other long rows of numbers: a curve, with a spectrogram below when there are many. */
+/* Draws waves and other long rows of numbers: a curve, with a spectrogram below it if there are
+ * many. */
 #include "compiler/sheet/cell.h"
 
 #include <math.h>
@@ -8,9 +9,11 @@ enum {
     WINDOW = 256,
     BINS = WINDOW / 2,
 };
-static const double silence = -80; /* decibels below the loudest */
+/* the level that is drawn darkest, in decibels relative to the loudest */
+static const double silence = -80;
 
-/* Lowest and highest value of each pixel's part, so that no peak is lost. */
+/* Draws, for each pixel, a bar from the lowest to the highest value of its part, so that no peak is
+ * lost. */
 static void draw_line(cairo_t *cairo, const Column *c, const void *cell, int64_t first,
                       int64_t count, double x, double y, double height) {
     const double range = c->high > c->low ? c->high - c->low : 1;
@@ -43,7 +46,7 @@ static void draw_zero(cairo_t *cairo, const Column *c, double x, double y, doubl
 
 /* ---- the spectrogram ------------------------------------------------------------------------- */
 
-/* The power of each frequency in a window of the wave, in decibels. */
+/* Computes the power of each frequency in a window of the wave, in decibels. */
 static void spectrum(const SheetColumn *of, const void *cell, int64_t first, int64_t count,
                      double *out) {
     double shaped[WINDOW];
@@ -53,7 +56,7 @@ static void spectrum(const SheetColumn *of, const void *cell, int64_t first, int
         shaped[i] = isfinite(value) ? value * (0.5 - 0.5 * cos(2 * M_PI * i / WINDOW)) : 0;
     }
     for (int bin = 0; bin < BINS; bin++) {
-        /* Goertzel's recurrence: one frequency of a Fourier sum */
+        /* Goertzel's recurrence gives one frequency of a Fourier sum */
         const double turn = 2 * cos(2 * M_PI * bin / WINDOW);
         double last = 0;
         double before = 0;

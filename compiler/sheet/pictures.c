@@ -1,17 +1,18 @@
-/* Pictures, and film strips of them. */
+/* Draws pictures, and film strips of them. */
 #include "compiler/sheet/cell.h"
 
 #include <math.h>
 
-static const uint32_t no_number = 0xffff00ff; /* magenta: NaN, and what is infinite */
+static const uint32_t no_number = 0xffff00ff; /* magenta, which marks NaN and infinite values */
 
+/* Returns the level of a value, 0 .. 255. Sets *finite to false for NaN and infinite values. */
 static uint32_t level_of(const Column *c, double value, bool *finite) {
     *finite = *finite && isfinite(value);
     const double shown = (value - c->low) / (c->high - c->low);
     return isfinite(shown) ? (uint32_t)lrint(255 * (shown > 0 ? shown < 1 ? shown : 1 : 0)) : 0;
 }
 
-/* Grey, or the first three channels as red, green and blue. */
+/* Returns a pixel: grey, or the first three channels as red, green and blue. */
 static uint32_t pixel_of(const Column *c, const void *cell, int64_t first, int64_t at) {
     const int64_t plane = (int64_t)c->rows * c->columns;
     uint32_t pixel = 0xff;
@@ -55,7 +56,7 @@ static void draw_one(cairo_t *cairo, const Column *c, const void *cell, int64_t 
     cairo_surface_destroy(surface);
 }
 
-/* The holes along both edges. */
+/* Draws the black strip of a film, with holes along both edges. */
 static void draw_film(cairo_t *cairo, const Column *c, double x, double y) {
     cairo_set_source_rgb(cairo, 0.1, 0.1, 0.1);
     cairo_rectangle(cairo, x, y, c->width, c->height);

@@ -16,7 +16,8 @@ enum {
     TITLE_WIDTH = 90
 };
 
-/* Samples stand below each other, and where they are narrow several side by side. */
+/* A block with its measures. Samples stand below each other, and several side by side if they are
+ * narrow. */
 typedef struct Block {
     const SheetBlock *of;
     Column *columns;
@@ -43,7 +44,7 @@ static bool measure_block(Block *b, Drawing *d) {
         c->of = &b->of->columns[i];
         if (!column_measure(c, rows)) return false;
         c->x = b->sample_width;
-        /* a title needs some width */
+        /* a title needs some width, even over a narrow cell */
         b->sample_width += (c->width < TITLE_WIDTH ? TITLE_WIDTH : c->width) + GAP;
         if (c->height > b->row_height) b->row_height = c->height;
     }

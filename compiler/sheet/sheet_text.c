@@ -1,6 +1,6 @@
-/* Text, numbers and colours of a sheet. Names of files and classes come from the user, so what is
- * no UTF-8 or is a control character is replaced before cairo sees it; a line that is too long
- * loses its end, or its beginning where the end tells more. */
+/* Draws text, numbers and colours of a sheet. Names of files and classes come from the user, so
+ * bytes that are no UTF-8 and control characters are replaced before cairo sees them. A line that
+ * is too long loses its end, or its beginning if the end tells more. */
 #include "compiler/sheet/cell.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 
 enum { MOST_BYTES = 512 };
 
-/* Gives the number of bytes of the character that begins here, by UTF-8; 0 if no character does. */
+/* Returns the number of bytes of the UTF-8 character that begins here, or 0 if none does. */
 static int character_bytes(const unsigned char *at) {
     const int count = at[0] < 0x80                    ? 1
                       : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
@@ -67,9 +67,8 @@ void draw_text(cairo_t *cairo, double x, double y, double width, const char *tex
 
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text) {
     char shown[MOST_BYTES + 2];
-    /* the first character that is kept; the position where the text begins */
-    char *first = shown + 2;
-    char *at = first;
+    char *first = shown + 2; /* the first character that is kept */
+    char *at = first;        /* the start of the text that is drawn */
     clean(text, first);
     while (strlen(first) > 2 && clean_width(cairo, at) > width) {
         do

@@ -1,4 +1,4 @@
-/* Rows of a table as bars with their numbers; ints as words. */
+/* Draws rows of a table as bars with their numbers, and ints as words. */
 #include "compiler/sheet/cell.h"
 
 #include <math.h>
@@ -12,8 +12,8 @@ enum {
     MOST_LISTED = 16,
 };
 
-/* Finds the positions of 0 and of `value` between the ends of an entry's range, which takes in 0: 0
- * .. 1. */
+/* Finds the positions, from 0 to 1, of 0 and of `value` in the range of an entry, which is widened
+ * to take in 0. */
 static void ends_of(const Column *c, int64_t entry, double value, double *zero, double *end) {
     const double low = fmin(c->lows[entry], 0);
     const double high = fmax(c->highs[entry], 0);
@@ -22,7 +22,7 @@ static void ends_of(const Column *c, int64_t entry, double value, double *zero, 
     *end = (value - low) / range;
 }
 
-/* Below each other, each with its number. */
+/* Draws bars below each other, each with its number. */
 static void draw_listed(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     const int64_t count = c->of->shape[0];
     const double height = (double)c->height / (double)count;
@@ -48,7 +48,7 @@ static void draw_listed(cairo_t *cairo, const Column *c, const void *cell, doubl
     }
 }
 
-/* Side by side, without numbers. */
+/* Draws bars side by side, without numbers. */
 static void draw_standing(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     const int64_t count = c->of->shape[0];
     const double part = (double)c->width / (double)count;
@@ -85,7 +85,7 @@ static void class_word(const SheetColumn *of, int32_t value, char *out, size_t b
         snprintf(out, bytes, "%d", value);
 }
 
-/* Counts how often the word at `at` follows itself. */
+/* Returns how often the word at `at` stands in a row from there on. */
 static int64_t run_of(const int32_t *words, int64_t at, int64_t count) {
     int64_t end = at + 1;
     while (end < count && words[end] == words[at])
