@@ -1,6 +1,6 @@
-/* Completion. The proposals for a place are members of a module, of data or of a queue; settings of
- * a block and arguments of a call; words that begin a statement; and names that are known at the
- * place. */
+/* Completes what is being typed. The proposals for a place are members of a module, of data or of a
+ * queue; settings of a block and arguments of a call; words that begin a statement; and names that
+ * are known at the place. */
 #include "compiler/lsp/answers.h"
 #include "compiler/lsp/reply.h"
 #include "compiler/lsp/scope.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Kinds of items, as the protocol numbers them. */
+/* The kinds of items, as the protocol numbers them. */
 typedef enum {
     ITEM_FUNCTION = 3,
     ITEM_FIELD = 5,
@@ -52,7 +52,7 @@ static void add_item(Completion *c, const char *label, ItemKind kind, const char
     json_array_append_new(c->items, item);
 }
 
-/* An option, whose name is followed by `=`. */
+/* Adds an option, whose name is followed by `=`. */
 static void add_option(Completion *c, const char *name, const char *detail) {
     const int before = (int)json_array_size(c->items);
     add_item(c, name, ITEM_PROPERTY, detail, NULL);
@@ -130,6 +130,7 @@ static void add_stmt(Completion *c, const Stmt *s) {
     }
 }
 
+/* Adds the indices that are bound by the expressions around the place. */
 static bool add_indices(void *context, Expr *e) {
     Completion *c = context;
     const bool around = e->span.begin <= c->at && c->at <= e->span.end;
@@ -137,8 +138,7 @@ static bool add_indices(void *context, Expr *e) {
     return around;
 }
 
-/* Proposes the names that a statement declares ahead of the place, if the place is in the
- * statement. */
+/* Adds the names that a statement declares ahead of the place, if the place is in the statement. */
 static void add_inside(Completion *c, Stmt *s) {
     if (s->span.source != c->analysis->file || c->at < s->span.begin || c->at > s->span.end) return;
     add_params(c, s->config, s->config_count, ITEM_VARIABLE);
@@ -186,8 +186,8 @@ static void add_builtins(Completion *c) {
 #undef BUILTIN
 }
 
-/* The places at which a word is proposed: as the first of a statement, in a formula, or behind
- * another word of a statement that begins with `after`. */
+/* The places at which a word is proposed: as the first word of a statement, within a formula, or
+ * behind another word of a statement that begins with `after`. */
 typedef enum {
     STANDS_FIRST,
     STANDS_WITHIN,
@@ -239,6 +239,8 @@ static void add_field_items(Completion *c, const Stmt *s, bool all) {
     }
 }
 
+/* Adds the named parts of a network, which may be a copy or another name of the network that has
+ * them. */
 static void add_part_items(Completion *c, const Stmt *net) {
     const Expr *whole = net->value;
     for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 100; hop++) {
@@ -251,7 +253,7 @@ static void add_part_items(Completion *c, const Stmt *net) {
         if (whole->arg_names[i]) add_item(c, whole->arg_names[i], ITEM_FIELD, "a part", NULL);
 }
 
-/* The module of the library by its name, also where no `use` names it yet. */
+/* Returns the module of a name, also a module of the library that no `use` names yet, or NULL. */
 static const Module *library_module(Completion *c, const char *name) {
     const Module *used = scope_find_module(c->analysis, name);
     Module *m = NULL;

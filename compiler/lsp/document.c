@@ -54,8 +54,8 @@ const char *document_uri_of_path(Arena *arena, const char *path) {
 
 /* ---- the files of a module ------------------------------------------------------------------- */
 
-/* Gives the file of the library that a path ends with, in a tree of sources or in the folder from
- * which definitions are shown; NULL for other paths. */
+/* Returns the file of the library that a path ends with, in a tree of sources or in the folder from
+ * which definitions are shown. Returns NULL for other paths. */
 static const LibraryFile *library_file_of(const char *path) {
     const size_t length = strlen(path);
     for (const LibraryFile *file = library_files; file->module; file++) {
@@ -67,8 +67,8 @@ static const LibraryFile *library_file_of(const char *path) {
     return NULL;
 }
 
-/* Reads a file beside `path` that has the path `relative` in the library; NULL if it cannot be
- * read. */
+/* Reads another file of the library beside `path`, which is the file `own`. Returns NULL if it
+ * cannot be read. */
 static const Source *read_library_part(Arena *arena, const char *path, const LibraryFile *own,
                                        const LibraryFile *part) {
     const size_t root = strlen(path) - strlen(own->path);
@@ -101,8 +101,8 @@ typedef struct Work {
     Arena *arena;
 } Work;
 
-/* Gives the byte at which the last statement of the file begins: the last line that begins with a
- * letter. */
+/* Returns the byte at which the last statement of the file begins, on the last line that begins
+ * with a letter. */
 static int last_statement(const Source *file) {
     int at = (int)file->length;
     while (at > 0 &&
@@ -111,8 +111,9 @@ static int last_statement(const Source *file) {
     return at > 0 ? at - 1 : 0;
 }
 
-/* Reads the other statements again without the last one. A statement that the end of the file cuts
- * off would otherwise take all others with it. The messages stay those of the whole text. */
+/* Reads the text again without its last statement, if no statement could be read. A statement that
+ * the end of the file cuts off would otherwise take all others with it. The messages stay those of
+ * the whole text. */
 static void read_without_end(Analysis *a, Source *file, const char *path) {
     const Source whole = *file;
     const int length = last_statement(file);
@@ -179,7 +180,7 @@ int64_t document_clock(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Forgets the analysis of the text, but for the last whole one. */
+/* Forgets the analysis of the text, unless it is kept as the last whole one. */
 void document_forget(Document *d) {
     if (d->now != d->whole) analysis_free(d->now);
     d->now = NULL;

@@ -1,4 +1,4 @@
-/* An open file: the text as the editor has it, and the analysis of this text by the checker. */
+/* An open file: the text as the editor has it, and what the checker found in this text. */
 #ifndef COUPLET_LSP_DOCUMENT_H
 #define COUPLET_LSP_DOCUMENT_H
 
@@ -6,18 +6,18 @@
 #include "compiler/lsp/names.h"
 #include "compiler/lsp/position.h"
 
-/* The analysis of a text: what the checker found. The whole of it lies in `arena`. */
+/* The findings of the checker about a text. All of them lie in `arena`. */
 typedef struct Analysis {
     Arena *arena;
     const Source *file; /* the text, with the path that the document has */
     const Source *const *sources;
-    int source_count; /* the files of its module, among them `file` */
+    int source_count; /* the number of files of the document's module, among them `file` */
     Lines lines;
     Diag *diag;
     Method *method; /* never NULL, even after errors */
     NameList names;
-    bool is_partial; /* the last statement could not be read, and is not in the method */
-    Map reached;     /* the symbols that a gradient reaches; filled when asked for */
+    bool is_partial; /* true if the last statement could not be read and is not in the method */
+    Map reached;     /* the symbols that a gradient reaches, once they were asked for */
     bool has_reached;
 } Analysis;
 
@@ -39,37 +39,38 @@ typedef struct Document {
     int64_t version;
     Text text;
     Analysis *now; /* the analysis of the text as it is; NULL: the text has changed since */
-    Analysis
-        /* The analysis of the last text in which every statement fitted the grammar; may be
-         * `now`. */
-        *whole;
+    /* The analysis of the last text whose statements all fitted the grammar. It may be `now`. */
+    Analysis *whole;
     int64_t changed;   /* the time of the last change, in milliseconds of a monotonic clock */
-    bool is_published; /* the editor has the messages of `now` */
-    bool is_studied;   /* the compiler has looked at `now` */
+    bool is_published; /* true if the editor has the messages of `now` */
+    bool is_studied;   /* true if the compiler has looked at `now` */
     FactList facts;    /* the facts of the last text without errors */
     json_t *found;     /* messages that only the compiler finds, in the editor's form; NULL: none */
 } Document;
 
 Document *document_new(const char *uri, const char *text, size_t length, int64_t version);
 void document_free(Document *document);
-/* Milliseconds of that clock. */
+/* Returns the time, in milliseconds of a monotonic clock. */
 int64_t document_clock(void);
-/* The text from now on. */
+/* Puts another text in place of the document's. */
 void document_replace(Document *document, const char *text, size_t length);
 /* Puts `text` in place of what lies between two bytes. */
 void document_edit(Document *document, int begin, int end, const char *text, size_t length);
 /* Forgets the analysis, because a file beside the document may have changed. */
 void document_forget(Document *document);
-/* Gives the analysis of the present text, and makes it if there is none. NULL without memory. */
+/* Returns the analysis of the present text, and makes it if there is none. Returns NULL if memory
+ * is out. */
 Analysis *document_analysis(Document *document);
-/* Makes the analysis of another text in place of the document's. The caller frees the result. */
+/* Makes the analysis of another text in place of the document's. Returns NULL if memory is out. The
+ * caller frees the result. */
 Analysis *document_analyse(const Document *document, const char *text, size_t length);
 void analysis_free(Analysis *analysis);
 void document_free_facts(FactList *facts);
 
-/* The path of a file: URI, or the URI itself where it is of another kind. The caller frees it. */
+/* Returns the path of a URI that begins with `file:`, or the URI itself if it is of another kind.
+ * The caller frees it. */
 char *document_path_of_uri(const char *uri);
-/* The URI of a path, absolute if it is not. In the arena. */
+/* Returns the URI of a path, in the arena. A path that exists is made absolute. */
 const char *document_uri_of_path(Arena *arena, const char *path);
 
 #endif

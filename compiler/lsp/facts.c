@@ -1,6 +1,6 @@
-/* The child process that compiles a document. It writes one JSON object with its facts and the
- * diagnostics that it found. The server ends it when the text changes, and it ends by itself after
- * a limit of time. */
+/* Runs the child process that compiles a document. It writes one JSON object with its facts and the
+ * diagnostics that it found. The server ends it if the text changes, and it ends by itself after a
+ * limit of time. */
 #include "compiler/lsp/facts.h"
 
 #include "compiler/lsp/reply.h"
@@ -55,7 +55,8 @@ static void add_graph(json_t *list, const Graph *g) {
         add_choice(list, &g->choices.items[i]);
 }
 
-/* Adds what a step of each phase needs, as facts about the line that trains the method. */
+/* Adds the memory that a step of each phase needs, as facts about the statements that train the
+ * method. */
 static void add_needs(Arena *arena, json_t *list, const Method *method,
                       const LoweredProgram *program) {
     const PlanTarget target = cpu_plan_target(arena);
@@ -99,7 +100,8 @@ static void add_sizes(Arena *arena, Options *o, const Stmt *fn) {
         }
 }
 
-/* Studies one function on arrays of these sizes. An error with them is no mistake of the file. */
+/* Studies one function on arrays of the sizes of add_sizes. An error with these sizes is no mistake
+ * of the file, and is dropped. */
 static void study_function(Analysis *a, const Stmt *fn, json_t *facts) {
     Options o = {.fn = fn->name};
     FunctionArrays arrays = {.arena = a->arena, .only_shapes = true};

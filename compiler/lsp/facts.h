@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-/* A child at work for a document. Zero it to begin. */
+/* A child at work for a document. A zeroed struct has no child. */
 typedef struct Study {
     pid_t child; /* the process that finds facts; 0: none */
     int answer;  /* the descriptor on which its answer comes */
@@ -19,7 +19,8 @@ typedef struct Study {
 
 /* Begins to study a document whose analysis has no errors. */
 void facts_study(Study *study, Document *document);
-/* Reads the output of the child. True when the child is done and the document has its facts. */
+/* Reads the output of the child. Returns true if the child is done and the document has its
+ * facts. */
 bool facts_read(Study *study);
 /* Ends the child, if there is one. */
 void facts_cancel(Study *study);

@@ -125,7 +125,7 @@ const char *answer_head(Arena *arena, const Stmt *s) {
 
 /* ---- what is named --------------------------------------------------------------------------- */
 
-/* Gives the bytes of an array whose sizes are all known; 0 for other arrays. */
+/* Returns the bytes of an array whose sizes are all known, or 0 for other arrays. */
 static double array_bytes(const Type *t) {
     double bytes = 4;
     for (int i = 0; i < t->rank; i++) {
@@ -319,8 +319,8 @@ static void show_name(Hover *h, const Name *name) {
 /* ---- the gradient ---------------------------------------------------------------------------- */
 
 enum {
-    SEEN = 1,
-    REACHED = 2,
+    SEEN = 1,    /* the loss reads the symbol */
+    REACHED = 2, /* the gradient of the loss reaches the symbol */
 };
 
 static char *mark_of(Analysis *a, const Symbol *s) {
@@ -341,7 +341,7 @@ static bool visit_flow(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* Walks back from the losses, once an analysis. */
+/* Marks the symbols that the losses read, by a walk back from them, once for each analysis. */
 static void find_reached(Analysis *a) {
     if (a->has_reached) return;
     a->has_reached = true;
@@ -414,7 +414,7 @@ static void say_messages(Hover *h, int at) {
     free(list.messages);
 }
 
-/* Explains a code in a comment: "E402". */
+/* Explains a code that stands in a comment or a text, such as E402. */
 static void say_named_code(Hover *h, int *begin, int *end) {
     const char *text = h->analysis->file->text;
     for (int i = 0; i < CODE_COUNT; i++) {
@@ -425,7 +425,7 @@ static void say_named_code(Hover *h, int *begin, int *end) {
     }
 }
 
-/* A setting of `train`, by its row. */
+/* Returns the range of a setting of `train` as words, or NULL if there is no such setting. */
 static const char *setting_meaning(const char *name) {
     static const struct {
         const char *name;
@@ -440,7 +440,7 @@ static const char *setting_meaning(const char *name) {
     return NULL;
 }
 
-/* An option of an evaluation or of a source of data, whose call the place is in. */
+/* Returns the range of an option of the evaluation or the source `callee` as words, or NULL. */
 static const char *option_meaning(const char *callee, const char *name) {
 #define EVAL_OPTION(of, option, kind, low, high, standard, range)                                  \
     if (strcmp(#of, callee) == 0 && strcmp(#option, name) == 0) return range;
@@ -458,7 +458,7 @@ static const char *option_meaning(const char *callee, const char *name) {
     return NULL;
 }
 
-/* Explains a reader of data behind `data.`, or an evaluation. */
+/* Explains a word that is a reader behind `data.`, or an evaluation. */
 static void say_call(Hover *h, const CursorScope *scope, const char *word) {
     if (scope->owner && strcmp(scope->owner, "data") == 0)
         for (int i = 0; i < data_catalogue.reader_count; i++)
@@ -507,7 +507,8 @@ static void word_around(const Source *file, int *begin, int *end) {
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-/* Shows the smallest formula around a place at which no name stands. */
+/* Shows the smallest formula around a place at which no name stands. Returns false if it has no
+ * type. */
 static bool show_expression(Hover *h, int at, int *begin, int *end) {
     const Expr *e = name_expr_at(h->analysis->method->spec, h->analysis->file, at);
     if (!e || !e->type || e->type->kind == KIND_POISON) return false;

@@ -1,6 +1,6 @@
-/* Frames of the protocol: `Content-Length: N`, an empty line and N bytes of JSON. A header without
- * a length ends the session, because nothing tells where the next message begins. Content that is
- * no JSON costs this one message. */
+/* Reads and writes frames of the protocol: `Content-Length: N`, an empty line and N bytes of JSON.
+ * A header without a length ends the session, because nothing tells where the next message begins.
+ * If the content is no JSON, only this one message is lost. */
 #include "compiler/lsp/message.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-/* A message of more bytes than this is taken for noise. */
+/* A message or a header of more bytes than these is taken for noise. */
 enum {
     MOST_MESSAGE_BYTES = 256 << 20,
     MOST_HEADER_BYTES = 1 << 16,
@@ -32,7 +32,7 @@ Waited message_wait(MessageReader *reader, int other, int milliseconds) {
     return WAITED_MESSAGE;
 }
 
-/* The length that a header gives: NAME: VALUE lines. -1 where none does. */
+/* Returns the length that a header of NAME: VALUE lines gives, or -1 if it gives none. */
 static long length_of_header(const char *header, size_t size) {
     static const char name[] = "content-length:";
     for (size_t at = 0; at < size;) {
@@ -55,7 +55,8 @@ static long length_of_header(const char *header, size_t size) {
     return -1;
 }
 
-/* Gives the bytes up to and with the empty line; 0 if the empty line has not arrived. */
+/* Returns the number of bytes up to and with the empty line, or 0 if the empty line has not
+ * arrived. */
 static size_t header_size(const char *data, size_t size) {
     for (size_t at = 0; at + 1 < size; at++) {
         if (data[at] != '\n') continue;
@@ -65,6 +66,7 @@ static size_t header_size(const char *data, size_t size) {
     return 0;
 }
 
+/* Drops the bytes of messages that were taken, once they are half of the buffer. */
 static void drop_taken(MessageReader *reader) {
     Text *buffer = &reader->buffer;
     if (reader->begin < buffer->length / 2) return;

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-/* The codes of errors that JSON-RPC and the protocol have. */
+/* The codes of errors of JSON-RPC and of the protocol. */
 typedef enum {
     RPC_PARSE_ERROR = -32700,
     RPC_INVALID_REQUEST = -32600,
@@ -18,13 +18,13 @@ typedef enum {
     RPC_FAILED = -32803
 } RpcError;
 
-/* A reader of a descriptor, with the bytes that arrived behind the last message. A zeroed struct
- * begins. */
+/* A reader of a descriptor, with the bytes that arrived behind the last message. All but the
+ * descriptor is zero at the beginning. */
 typedef struct MessageReader {
     int descriptor;
     Text buffer;
     size_t begin; /* the first byte of the buffer that was not taken yet */
-    bool ended;   /* the other side has closed the stream, or what it sends is no message */
+    bool ended;   /* true if the other side has closed the stream, or sends what is no message */
 } MessageReader;
 
 typedef enum {
@@ -40,14 +40,15 @@ typedef enum {
     WAITED_OTHER,
 } Waited;
 
-/* Waits up to `milliseconds` (-1: for ever) until the descriptor has bytes, and reads them. The
+/* Waits up to `milliseconds` (-1: without end) until the descriptor has bytes, and reads them. The
  * wait also ends when the descriptor `other` (-1: none) has bytes, which are left to be read. */
 Waited message_wait(MessageReader *reader, int other, int milliseconds);
 /* Takes the next whole message. The caller owns *message. */
 MessageAnswer message_take(MessageReader *reader, json_t **message);
 void message_reader_free(MessageReader *reader);
 
-/* Write an answer, a refusal or a note. Each takes the reference of `result` or `params`. */
+/* Write an answer, a refusal or a notification. Each takes the reference of `result` or `params`. A
+ * `result` of NULL is written as null, and so is an `id` of NULL in a refusal. */
 void message_answer(FILE *out, json_t *id, json_t *result);
 void message_refuse(FILE *out, json_t *id, RpcError code, const char *text);
 void message_notify(FILE *out, const char *method, json_t *params);

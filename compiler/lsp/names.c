@@ -1,6 +1,6 @@
-/* One walk over the tree that the checker annotated. The walk lists every name with the span of its
- * declaration. Names are compared by this span, because the checker makes more than one symbol of a
- * field or of a part of a network. */
+/* Lists the names of a file by one walk over the tree that the checker annotated. Each name has the
+ * span of its declaration. Names are compared by this span, because the checker makes more than one
+ * symbol of a field or of a part of a network. */
 #include "compiler/lsp/names.h"
 
 #include "lang/ast_walk.h"
@@ -25,7 +25,8 @@ static void add_occurrence(Collector *c, Span span, Name name) {
 
 /* ---- declarations ---------------------------------------------------------------------------- */
 
-/* The field that the data statement claims under that name, or the statement itself. */
+/* Returns the span of the field that the data statement claims under the name, or else of the name
+ * of the statement. */
 static Span field_span(const Symbol *s) {
     const Stmt *data = s->stmt;
     for (int i = 0; data && i < data->param_count; i++)
@@ -105,7 +106,7 @@ static const Param *param_named(const Stmt *s, const char *name) {
     return NULL;
 }
 
-/* The names of arguments of a call, `tau = 0.1`. */
+/* Adds the names of arguments of a call, `tau = 0.1`. */
 static void add_arguments(Collector *c, const Expr *call) {
     const Stmt *called = name_called(call);
     for (int i = 0; called && call->arg_names && i < call->arg_count; i++) {

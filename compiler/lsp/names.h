@@ -1,4 +1,4 @@
-/* The names of one file: the place of each, and the declaration that it names. */
+/* The names of one file: the place of each name, and the declaration that it refers to. */
 #ifndef COUPLET_LSP_NAMES_H
 #define COUPLET_LSP_NAMES_H
 
@@ -9,7 +9,8 @@
 typedef struct Name {
     int begin;
     int end;
-    /* Where it is declared; without a source for built-in names and names that the data gives. */
+    /* the place of the declaration; without a source for built-in names and names that the data
+     * gives */
     Span declared;
     const Symbol *symbol;
     const Param *param;   /* for the name of an argument, as in `tau = 0.1` */
@@ -25,17 +26,17 @@ typedef struct NameList {
 
 /* Lists the names of a checked module in one of its files. */
 NameList name_list(Arena *arena, const Module *module, const Source *file);
-/* Gives the name at a byte, or right before the byte; NULL if there is none. */
+/* Returns the name at a byte, or right before the byte. Returns NULL if there is none. */
 const Name *name_at(const NameList *names, int at);
 
-/* Gives the smallest expression of the file that holds the byte; NULL if there is none. */
+/* Returns the smallest expression of the file that holds the byte, or NULL if there is none. */
 const Expr *name_expr_at(const Module *module, const Source *file, int at);
 
-/* Gives the statement of a module that declares a function, a network, an optimiser or a value of
- * that name; NULL if there is none. */
+/* Returns the statement of a module that declares a function, a network, an optimiser or a value of
+ * that name, or NULL if there is none. */
 const Stmt *name_find_stmt(const Module *module, const char *name);
 
-/* Gives the function, network or optimiser that a call names; NULL for other calls. */
+/* Returns the function, network or optimiser that a call names, or NULL for other calls. */
 const Stmt *name_called(const Expr *call);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* ---- outline --------------------------------------------------------------------------------- */
 
-/* Kinds of symbols, as the protocol numbers them. */
+/* The kinds of symbols, as the protocol numbers them. */
 typedef enum {
     OUTLINE_MODULE = 2,
     OUTLINE_CLASS = 5,
@@ -147,8 +147,8 @@ json_t *answer_outline(const Document *document, Analysis *a) {
 
 /* ---- layout ---------------------------------------------------------------------------------- */
 
-/* Gives the layout as one edit of the lines that differ, so that the editor keeps its place. NULL
- * if the text does not fit the grammar. */
+/* Returns the layout as one edit of the lines that differ, so that the editor keeps its place.
+ * Returns NULL if the text does not fit the grammar. */
 json_t *answer_layout(const Document *document, Analysis *a) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
@@ -179,6 +179,7 @@ json_t *answer_layout(const Document *document, Analysis *a) {
 
 /* ---- changes that messages propose ----------------------------------------------------------- */
 
+/* Returns the quick fix that a message proposes. */
 static json_t *action(const Document *document, const Analysis *a, const DiagMessage *m,
                       json_t *diagnostic) {
     const DiagPart *fix = &m->fix;
@@ -231,7 +232,7 @@ typedef enum {
 static const char *const semantic_names[SEMANTIC_CLASSES] = {
     "keyword",   "function",      "class",  "variable", "parameter", "property",
     "namespace", "typeParameter", "number", "string",   "operator",  "comment"};
-/* The marks, a bit each in this order. */
+/* The marks of tokens, a bit each, in the order of the legend. */
 enum {
     MARK_DECLARATION = 1,
     MARK_LIBRARY = 2,
@@ -346,7 +347,7 @@ typedef struct Hints {
     json_t *list;
 } Hints;
 
-/* Adds the type of each let without a claim, shown behind its head. */
+/* Adds the type of each let that has none in the text, to be shown behind its head. */
 static void add_hints(Hints *h, Stmt *const *stmts, int count) {
     enum { TYPE = 1 };
     for (int i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/* The declaration of a name, all places where the name stands, and the change of a name
+/* Answers about one name: its declaration, all places where it stands, and its change
  * everywhere. */
 #include "compiler/lsp/answers.h"
 #include "compiler/lsp/reply.h"
@@ -12,7 +12,7 @@
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-/* Gives the declaration of a module: the beginning of its first file. */
+/* Returns the declaration of a module, which is the beginning of its first file. */
 static Span module_span(const Symbol *s) {
     const Source *file = s->module ? s->module->source : NULL;
     return (Span){.source = file, .line = 1, .column = 1};
@@ -57,7 +57,7 @@ json_t *answer_highlights(Analysis *a, int at) {
 
 /* ---- renaming -------------------------------------------------------------------------------- */
 
-/* Gives the name at the place, if it may be changed here; else NULL and a sentence. */
+/* Returns the name at the place if it may be changed here, or NULL with a sentence. */
 static const Name *renamed(Analysis *a, int at, const char **sentence) {
     const Name *name = name_at(&a->names, at);
     *sentence = "there is no name at this place";
@@ -83,7 +83,8 @@ static bool is_identifier(const char *name) {
     return true;
 }
 
-/* The text with the new name in all its places, which begin at `begins` then. */
+/* Returns the text with the new name in all its places, from malloc. `begins` gets the bytes at
+ * which they begin in the new text. */
 static char *renamed_text(const Analysis *a, const Name *name, const char *word, int *begins) {
     Text text = {0};
     int done = 0;
@@ -100,7 +101,7 @@ static char *renamed_text(const Analysis *a, const Name *name, const char *word,
     return text.data;
 }
 
-/* True if the names at these places are one thing, and nothing else is that thing. */
+/* True if the names at these places mean one thing, and no other name means that thing. */
 static bool is_one_thing(const Analysis *a, const int *begins, int count) {
     const Name *first = name_at(&a->names, begins[0]);
     int found = 0;
@@ -112,7 +113,7 @@ static bool is_one_thing(const Analysis *a, const int *begins, int count) {
     return found == count;
 }
 
-/* Gives the first error that only the new text has; the sentence lives in the arena of `a`. */
+/* Returns a sentence, in the arena of `a`, about the first error of the new text. */
 static const char *new_error(Analysis *a, const Analysis *after) {
     Span span;
     DiagCode code;
@@ -121,7 +122,8 @@ static const char *new_error(Analysis *a, const Analysis *after) {
                         sentence ? sentence : "");
 }
 
-/* Checks the text with the new name. True if the new name hides nothing and nothing hides it. */
+/* Checks the text with the new name. True if the new name hides nothing and nothing hides it.
+ * Returns false with a sentence. */
 static bool keeps_meaning(const Document *document, Analysis *a, const Name *name, const char *word,
                           const char **sentence) {
     int *begins = arena_array(a->arena, int, a->names.of.count + 1);

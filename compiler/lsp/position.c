@@ -1,5 +1,5 @@
-/* Positions by a table of line starts. Bytes that are no UTF-8, which a file on the disk may hold,
- * count as a character each. */
+/* Translates positions by a table of line starts. Bytes that are no UTF-8, which a file on the disk
+ * may hold, count as a character each. */
 #include "compiler/lsp/position.h"
 
 #include "lang/utf8.h"
@@ -20,7 +20,7 @@ Lines position_lines(Arena *arena, const char *text, size_t length) {
     return lines;
 }
 
-/* The bytes of a character, and its units of UTF-16. */
+/* Returns the number of bytes of the character at `at`, and sets *units to its units of UTF-16. */
 static int character_at(const Lines *lines, int at, int *units) {
     uint32_t code = 0;
     const int length = utf8_read(lines->text + at, (size_t)(lines->length - at), &code);
@@ -42,7 +42,7 @@ int position_to_byte(const Lines *lines, Position position) {
     return at;
 }
 
-/* The last line that begins at or before a byte. */
+/* Returns the last line that begins at or before a byte. */
 static int line_of_byte(const Lines *lines, int at) {
     int low = 0;
     int high = lines->begins.count - 1;

@@ -5,9 +5,7 @@
 #include "lang/support.h"
 
 /* A place as editors count: lines and characters from 0, where a character is a unit of UTF-16. A
- * line ends with
- * , \r
- * or \r. */
+ * line ends with \n, \r\n or \r. */
 typedef struct Position {
     int line;
     int character;
@@ -21,9 +19,9 @@ typedef struct Lines {
 } Lines;
 
 Lines position_lines(Arena *arena, const char *text, size_t length);
-/* Gives the byte of a position. A position behind the end of its line means this end, a position
- * behind the last line the end of the text, and a position in the middle of a character the start
- * of this character. */
+/* Returns the byte of a position. A position behind the end of its line means this end, a position
+ * behind the last line means the end of the text, and a position in the middle of a character means
+ * the start of this character. */
 int position_to_byte(const Lines *lines, Position position);
 Position position_of_byte(const Lines *lines, int at);
 

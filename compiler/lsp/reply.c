@@ -1,5 +1,5 @@
-/* Ranges, edits and places in the protocol's form; and the messages of an analysis, each with its
- * related places and, in the cache, a page about its code. */
+/* Makes ranges, edits and places in the protocol's form, and the messages of an analysis. Each
+ * message has its related places and a page about its code, which lies in the cache. */
 #include "compiler/lsp/reply.h"
 
 #include "compiler/driver/load.h"
@@ -70,8 +70,8 @@ const char *reply_cached(Arena *arena, const char *name, const char *text, size_
     return document_uri_of_path(arena, path);
 }
 
-/* Gives the URI of a file of the library, which is written with the other files of its module. NULL
- * for other paths. */
+/* Returns the URI of a file of the library, which is written with the other files of its module.
+ * Returns NULL for other paths. */
 static const char *library_uri(Arena *arena, const char *path) {
     const char *module = NULL;
     const char *uri = NULL;
@@ -102,7 +102,8 @@ json_t *reply_location(const Document *document, const Analysis *analysis, Span 
 
 /* ---- diagnostics ----------------------------------------------------------------------------- */
 
-/* Makes the page about a code: the reason of the mistake, a wrong example and a right one. */
+/* Makes the page about a code: the reason of the mistake, a wrong example and a right one. Returns
+ * NULL if the cache cannot be written. */
 static json_t *code_page(DiagCode code) {
     const DiagCodeInfo *info = &diag_codes[code];
     Arena *arena = arena_new();
@@ -119,7 +120,7 @@ static json_t *code_page(DiagCode code) {
     return page;
 }
 
-/* The notes of a message that have a place. */
+/* Returns the notes of a message that have a place. */
 static json_t *related(const Document *document, const Analysis *a, const DiagMessage *m) {
     json_t *list = json_array();
     for (int i = 1; diag_part(m, i); i++) {
@@ -132,8 +133,8 @@ static json_t *related(const Document *document, const Analysis *a, const DiagMe
     return list;
 }
 
-/* Gives the sentence of a message with its help. A message about another file, or about none, also
- * says where it belongs. */
+/* Returns the sentence of a message with its help. A message about another file also says its place
+ * there. */
 static json_t *sentence(Arena *arena, const Analysis *a, const DiagMessage *m) {
     const DiagPart *main = &m->parts.items[0];
     const char *text = main->text;

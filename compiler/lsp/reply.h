@@ -4,21 +4,21 @@
 
 #include "compiler/lsp/document.h"
 
-/* Gives a text as JSON. Bytes that are no UTF-8 come out as \xNN. */
+/* Returns a text as JSON. Bytes that are no UTF-8 come out as \xNN. */
 json_t *reply_text(const char *text);
 json_t *reply_range(const Lines *lines, int begin, int end);
-/* Gives the place of a span in its file: the document, a file of the disk, or a file of the
- * library, which is written into the cache to be shown. NULL if there is no such file. */
+/* Returns the place of a span in its file: the document, a file of the disk, or a file of the
+ * library, which is written into the cache to be shown. Returns NULL if there is no such file. */
 json_t *reply_location(const Document *document, const Analysis *analysis, Span span);
-/* {range, newText} */
+/* Returns an edit of the text between two bytes: {range, newText}. */
 json_t *reply_edit(const Lines *lines, int begin, int end, const char *text);
 /* Makes a workspace edit of one document. It takes the reference of `edits`. */
 json_t *reply_change(const Document *document, json_t *edits);
-/* Gives the URI of a file in the cache that holds `text`, and writes the file if it is missing.
- * NULL if the cache cannot be written. The URI lies in the arena. */
+/* Returns the URI of a file in the cache that holds `text`, and writes the file if it is missing.
+ * Returns NULL if the cache cannot be written. The URI lies in the arena. */
 const char *reply_cached(Arena *arena, const char *name, const char *text, size_t length);
 
-/* The messages of an analysis as the protocol's diagnostics. */
+/* Returns the messages of an analysis as the protocol's diagnostics. */
 json_t *reply_diagnostics(const Document *document, Analysis *analysis);
 
 #endif

@@ -1,4 +1,4 @@
-/* One pass over the tokens in front of a place. It finds what stands around this place. */
+/* Finds what stands around a place, by one pass over the tokens in front of it. */
 #include "compiler/lsp/scope.h"
 
 #include "lang/tokens.h"
@@ -26,7 +26,8 @@ static bool is_name_token(const Token *t) {
     return t->of == TOKEN_NAME || t->of == TOKEN_WORD || t->of == TOKEN_REDUCER;
 }
 
-/* Gives the dotted name that ends with token `i`, with the names that it is a member of. */
+/* Returns the dotted name that ends with token `i`, with the names that it is a member of, or
+ * "". */
 static const char *dotted_name(const Walk *w, int i) {
     if (i < 0 || !is_name_token(&w->tokens[i])) return "";
     int first = i;
@@ -79,7 +80,7 @@ static void take_token(Walk *w, int i) {
     if (sign == '=' && open && open->sign == '(') open->argument = dotted_name(w, i - 1);
 }
 
-/* Takes the word that the place is in or behind, whose first letters are completed. */
+/* Takes the word that the place is in or behind, which is the word that is completed. */
 static void take_cursor_word(Walk *w, int last) {
     CursorScope *scope = w->scope;
     const Token *t = last >= 0 ? &w->tokens[last] : NULL;
@@ -130,7 +131,7 @@ CursorScope scope_at(Arena *arena, const Source *file, int at) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* The module that a `use` of the file gives this name. */
+/* Returns the module that a `use` of the file gives this name, or NULL. */
 const Module *scope_find_module(const Analysis *a, const char *name) {
     for (int i = 0; a && i < a->method->spec->stmt_count; i++) {
         const Stmt *s = a->method->spec->stmts[i];

@@ -9,17 +9,17 @@
 typedef struct OpenBracket {
     char sign;
     int at; /* the byte of the bracket */
-    /* The name right before it, with its module, such as "losses.nt_xent"; or "". */
+    /* the name right before the bracket, with its module, such as "losses.nt_xent"; or "" */
     const char *before;
     const char *word; /* for a `{`: the first word of its statement, such as "train"; else "" */
-    int commas;       /* the commas between it and the place, outside other brackets */
-    /* The name of the argument that contains the place, as in `tau = ..`; or "". */
+    int commas;       /* the commas between the bracket and the place, outside other brackets */
+    /* the name of the argument that contains the place, as in `tau = ..`; or "" */
     const char *argument;
 } OpenBracket;
 
 typedef struct CursorScope {
     ARRAY(OpenBracket) open; /* the open brackets, from the outside in */
-    /* The name before the dot, if the place follows a dot: "losses"; else NULL. */
+    /* the name before the dot, such as "losses", if the place follows a dot; NULL: it does not */
     const char *owner;
     const char *first; /* the first word of the statement, or "" */
     bool begins;       /* true if the word at the place begins the statement */
@@ -30,10 +30,10 @@ typedef struct CursorScope {
 
 CursorScope scope_at(Arena *arena, const Source *file, int at);
 
-/* Gives the declaration of a dotted name in the module of an analysis, or in a module that it uses.
- * NULL if nothing is known of the name. */
+/* Returns the declaration of a dotted name in the module of an analysis, or in a module that it
+ * uses. Returns NULL if nothing is known of the name. */
 const Stmt *scope_find_declared(const Analysis *analysis, const char *dotted);
-/* Gives the used module that a name means; NULL for other names. */
+/* Returns the used module that a name means, or NULL for other names. */
 const Module *scope_find_module(const Analysis *analysis, const char *name);
 
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long nothing may be typed before the compiler is asked. */
+/* The milliseconds of silence after which the compiler is asked. */
 enum { QUIET_MILLISECONDS = 300 };
 
 typedef struct Server {
@@ -80,7 +80,7 @@ static void did_open(Server *s, const json_t *params) {
     if (d) array_push(s->arena, &s->documents, d);
 }
 
-/* Reads a position of the protocol. False if the JSON is no position. */
+/* Reads a position of the protocol. Returns false if the JSON is no position. */
 static bool read_position(const json_t *given, Position *position) {
     const json_t *line = json_object_get(given, "line");
     const json_t *character = json_object_get(given, "character");
@@ -296,7 +296,7 @@ static json_t *renaming(Server *s, Request *r) {
     return changes;
 }
 
-/* ---- which is which -------------------------------------------------------------------------- */
+/* ---- the methods of the protocol ------------------------------------------------------------- */
 
 /* The subject of a request. */
 typedef enum {
@@ -344,7 +344,8 @@ static const struct {
     {"textDocument/didSave", did_save},
 };
 
-/* Finds the document and the place of a request. False with an error if they are missing. */
+/* Finds the document and the place of a request. Returns false with an error if they are
+ * missing. */
 static bool prepare_request(Server *s, Request *r, About about) {
     Position position;
     if (about == ABOUT_NOTHING) return true;
@@ -415,7 +416,7 @@ static void handle(Server *s, const json_t *message) {
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Publishes the messages of one changed document. False if no document has changed. */
+/* Publishes the messages of one changed document. Returns false if no document has changed. */
 static bool publish_next(Server *s) {
     for (int i = 0; i < s->documents.count; i++) {
         if (s->documents.items[i]->is_published) continue;
@@ -425,8 +426,8 @@ static bool publish_next(Server *s) {
     return false;
 }
 
-/* Gives the next document that the compiler has not seen; NULL if there is none, or if the compiler
- * is busy. */
+/* Returns the next document that the compiler has not seen, or NULL if there is none or the
+ * compiler is busy. */
 static Document *next_to_study(const Server *s) {
     for (int i = 0; i < s->documents.count && !s->study.child; i++) {
         Document *d = s->documents.items[i];

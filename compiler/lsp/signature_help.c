@@ -1,4 +1,5 @@
-/* The head of the function whose call the place is in, with the argument that is being written. */
+/* Shows the head of the function whose call the place is in, with the argument that is being
+ * written. */
 #include "compiler/lsp/answers.h"
 #include "compiler/lsp/reply.h"
 #include "compiler/lsp/scope.h"
@@ -8,7 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* Gives the innermost call that the place is in; NULL outside of calls. */
+/* Returns the innermost call that the place is in, or NULL outside of calls. */
 static const OpenBracket *call_around(const CursorScope *scope) {
     for (int i = scope->open.count; i-- > 0;) {
         const OpenBracket *open = &scope->open.items[i];
@@ -46,7 +47,7 @@ static Parameters parameters_of(Arena *arena, const char *head) {
     return found;
 }
 
-/* The number of the argument that is being written. */
+/* Returns the number of the argument that is being written. */
 static int active(const Parameters *list, const char *head, const OpenBracket *call) {
     const size_t length = strlen(call->argument);
     for (int i = 0; length && i < list->begins.count; i++) {
@@ -57,6 +58,7 @@ static int active(const Parameters *list, const char *head, const OpenBracket *c
     return call->commas;
 }
 
+/* Returns the function that a call names, also if no `use` names its module yet, or NULL. */
 static const Stmt *called(Arena *arena, const Document *document, Analysis *a, const char *name) {
     const Stmt *s = scope_find_declared(a, name);
     const char *point = strchr(name, '.');
