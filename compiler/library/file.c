@@ -1,4 +1,4 @@
-/* Opens a file or a text for other programs: the driver's road (driver/load.c) with messages
+/* Opens a file or a text for other programs. driver/load.c does the work, and its messages are
  * collected instead of printed.
  *
  * A file is shared by its owner and by the formulas made of it, and is freed with the last of
@@ -75,8 +75,9 @@ static Method *load_program(const Opening *o, Arena *arena, Diag *diag, bool wit
     return load_method(arena, diag, path, &options);
 }
 
-/* Compares the names of hypers with those of the file, ahead of their values, in the order in which
- * the caller gave them. */
+/* Opens the file, and opens it again with the hypers. The names of the hypers are compared with
+ * those of the file first, so that messages about names come in the order in which the caller gave
+ * them, and ahead of messages about values. */
 static void open_method_file(void *context) {
     Opening *o = context;
     CoupletFile *file = o->file;

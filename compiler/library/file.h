@@ -14,8 +14,9 @@ struct CoupletFile {
     char *warnings;
 };
 
-/* True if something is wrong with the values of hypers that a caller gave, apart from their names
- * and numbers. `text` then has a sentence that begins with `call`. */
+/* True if something is wrong with the values of hypers that a caller gave, as far as the call alone
+ * tells: pointers, the count, and names that are given twice. `text` then has a sentence that
+ * begins with `call`. */
 bool file_values_are_wrong(const char *call, const CoupletValue *hypers, int count, char *text,
                            size_t bytes);
 

@@ -18,12 +18,13 @@ struct CoupletFormula {
     Arena *arena; /* the arena of the code and the plan */
     CpuCode *code;
     CoupletPlan *plan;
-    int *argument; /* by input of the plan: the number of its argument; -1: a run scalar */
+    int *argument; /* the argument of each input of the plan; -1: a run scalar */
     CoupletUse *use;
-    const char **gradient; /* by argument: the output with its gradient; NULL: none is computed */
+    /* the output with the gradient of each argument; NULL: none is computed */
+    const char **gradient;
     int argument_count;
     CoupletFormulaOptions options;
-    /* The run, which is made when the process first asks for one. */
+    /* The run, which is made when a process first asks for one. */
     CoupletDevice *device;
     CoupletRun *run;
     unsigned process;
@@ -97,7 +98,8 @@ static bool axes_fit(Diag *diag, const Param *p, const CoupletArgument *a) {
     return true;
 }
 
-/* True if the elements are of the parameter's kind, and each axis has some. */
+/* True if the elements are of the parameter's kind, and each axis has entries. Returns false after
+ * a message. */
 static bool array_fits(Diag *diag, const Param *p, const CoupletArgument *a) {
     const TypeKind kind = p->type ? p->type->kind : KIND_REAL;
     const bool wants_reals = kind == KIND_REAL, reals = a->element == COUPLET_FLOAT32;
@@ -173,8 +175,8 @@ static bool is_given(const Making *m, const char *name) {
     return false;
 }
 
-/* True if the arguments fit. False after messages. Lowering reports a function that does not
- * exist. */
+/* True if the arguments fit. Returns false after messages. Lowering reports a function that does
+ * not exist. */
 static bool arguments_fit(Arena *arena, Diag *diag, const Making *m) {
     const Stmt *fn = method_find_function(m->file->method, m->function);
     bool good = true;
@@ -347,7 +349,8 @@ typedef struct Running {
     CoupletFormula *f;
     const void *const *arrays;
     float *const *gradients;
-    double *value; /* where the value of one number goes; NULL: the result goes into `result` */
+    /* the place of a result that is one number; NULL: the result goes into `result` */
+    double *value;
     void *result;
     CoupletProblem *problem;
     CoupletStatus status;
@@ -366,7 +369,8 @@ static CoupletProblem *fault_problem(const CoupletFormula *f, const CoupletFault
     return problem;
 }
 
-/* The arrays of the run, on the threads of this process. */
+/* Makes the run and its arrays on the threads of this process, unless they are there. Returns false
+ * if memory is out. */
 static bool make_ready(CoupletFormula *f, CoupletThreads *threads, unsigned process) {
     if (f->run && f->process == process) return true;
     drop_run(f);
@@ -444,8 +448,8 @@ static void run_in_turn(void *context) {
     if (threads) workers_leave();
 }
 
-/* Counts the callers of a formula. With the last one, the flag that asks for an end is taken back,
- * so that it does not end the next run. */
+/* Counts the callers of a formula. When the last one leaves, the flag that asks runs to end is
+ * cleared, so that it does not end the next run. */
 static void count_callers(CoupletFormula *f, int more) {
     pthread_mutex_lock(&f->callers_lock);
     f->callers += more;

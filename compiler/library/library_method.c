@@ -1,5 +1,4 @@
-/* A whole method, compiled in the process that trains it: what couplet_model_new of couplet.h
- * takes. */
+/* Compiles a whole method in the process that trains it, for couplet_model_new of couplet.h. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
@@ -13,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The method that the caller sees is the first member. */
+/* The method that the caller sees is the first member, so that couplet_method_close finds the
+ * rest. */
 typedef struct Compiled {
     CoupletMethod method;
     CoupletVariant variant;

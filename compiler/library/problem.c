@@ -1,6 +1,6 @@
-/* Messages of a compilation or of a run as one object that the caller owns: the whole text, and
- * the first message taken apart into code, file, line and sentence. If even that does not fit in
- * memory, the problem is NULL, and its texts are empty. */
+/* Keeps the messages of a compilation or of a run as one object that the caller owns: the whole
+ * text, and the first message taken apart into code, file, line and sentence. If even that does not
+ * fit in memory, the problem is NULL, and its texts are empty. */
 #include "compiler/library/problem.h"
 
 #include <stdlib.h>
@@ -62,7 +62,7 @@ CoupletProblem *problem_of_sentence(DiagCode code, const char *format, ...) {
     return NULL;
 }
 
-/* Without memory there is no problem to ask. */
+/* Returns the text, or "" for NULL, since without memory there is no problem to ask. */
 static const char *text_or_empty(const char *text) {
     return text ? text : "";
 }

@@ -7,7 +7,7 @@
 
 /* Copies the messages of `diag` into memory of the problem's own. Returns NULL if memory is out. */
 CoupletProblem *problem_new(const Diag *diag);
-/* Makes a problem of a sentence without a place. */
+/* Makes a problem of a sentence without a place. Returns NULL if memory is out. */
 CoupletProblem *problem_of_sentence(DiagCode code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Returns all messages as text, from malloc, or NULL if memory is out. */

@@ -1,9 +1,9 @@
-/* Threads for formulas in a process that is not ours. Pools are made once for each number of
+/* Keeps threads for formulas in a process that is not ours. Pools are made once for each number of
  * threads and stay. Runs follow each other, and so do compilations, since each uses all cores
  * itself.
  *
  * After a fork the child has the memory of its parent and none of its threads. It leaves the
- * parent's pools alone and starts its own; the fork waits for a compilation to end, since a
+ * parent's pools alone and starts its own. The fork waits for a compilation to end, since a
  * child would find it half done. */
 #include "compiler/library/workers.h"
 

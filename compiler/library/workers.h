@@ -8,7 +8,8 @@
 
 /* Waits until no other run is under way, and returns a pool of so many threads (0: one for each
  * core) until workers_leave. Returns NULL, with nothing to leave, if they cannot be started.
- * `process` counts forks: what knows the pool of another count is out of date. */
+ * *process counts the forks. A pool that was returned with another count does not exist in this
+ * process. */
 CoupletThreads *workers_enter(int threads, unsigned *process);
 void workers_leave(void);
 
