@@ -22,8 +22,8 @@ const char *couplet_subject_name(const CoupletProgram *program, const CoupletTab
 CoupletSubject couplet_subject_of(const char *name);
 
 /* True if every evaluation is possible with these data: the bank has rows enough for k, and the
- * temperature is above 0. `data` has an entry for each of the program's sources. False with a
- * sentence in `error`. */
+ * temperature is above 0. `data` has an entry for each of the program's sources. Returns false with
+ * a sentence in `error`. */
 bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *data, char *error,
                              size_t error_bytes);
 /* True if all samples of an evaluation's bank have one class, so that nothing can be learned. */
@@ -34,6 +34,7 @@ bool couplet_eval_learns(const CoupletEval *eval);
  * first such class. An evaluation that learns must predict these samples wrongly. */
 int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable *data, char *name,
                                      size_t bytes);
+
 /* The result of an evaluation. */
 typedef struct CoupletResult {
     double value;

@@ -504,7 +504,7 @@ static bool convert_columns(const CoupletArray *a, const unsigned char *data, in
         int64_t stride = bytes;
         int64_t rest = at / last;
         int64_t before = a->count / last;
-        /* the index of axis i, from the slowest on */
+        /* From the slowest axis on, rest / before is the index of axis i. */
         for (int i = 0; i < a->rank - 1; i++) {
             before /= a->shape[i];
             offset += rest / before * stride;

@@ -145,6 +145,8 @@ static CoupletColumn *new_column(Reading *r, const char *name) {
     return c;
 }
 
+/* Makes a column for column `i` of the file if the settings choose it. r->kept[i] is then its
+ * number, and otherwise -1. */
 static void choose_column(Reading *r, int i) {
     const CoupletCellsRules *rules = r->rules;
     const char *name = r->names.words[i].text;
@@ -245,8 +247,8 @@ static void choose_columns(Reading *r) {
     r->named = true;
 }
 
-/* Takes the name of a column. A column without a name gets one, and is counted twice, for
- * choose_column. */
+/* Takes the name of a column. A column without a name gets one, and its word is counted twice, by
+ * which choose_column knows it. */
 static void take_name(Reading *r, const char *text, size_t length) {
     char own[32];
     char shown[SHOWN + 8];
@@ -421,6 +423,8 @@ static bool make_room_for_row(Reading *r) {
     return good;
 }
 
+/* Takes a missing cell: a NaN, or -1 for a word. Notes a failure if the settings refuse missing
+ * cells, or if the cell is a label, which no mean replaces. */
 static void take_missing(Reading *r, CoupletColumn *c, int64_t row) {
     r->is_missing = true;
     c->missing++;
@@ -591,7 +595,7 @@ static void end_row(Reading *r) {
 static void on_row(int end, void *context) {
     Reading *r = context;
     if (r->failed) return;
-    /* true for the second character of one line end */
+    /* A line feed behind a carriage return is the second character of the same line end. */
     const bool is_second = end == '\n' && r->last == '\r';
     if (r->cell) end_row(r);
     r->cell = 0;
@@ -700,7 +704,7 @@ static size_t first_row(const char *text, size_t length) {
 static void read_all_cells(Reading *r, const char *text, size_t length) {
     char separator = r->rules->separator;
     int64_t line = 1;
-    /* spreadsheets write such a first line */
+    /* Spreadsheet programs write a first line such as "sep=;", which names the separator. */
     if (length > 6 && memcmp(text, "sep=", 4) == 0 && (text[5] == '\n' || text[5] == '\r')) {
         separator = separator ? separator : text[4];
         const size_t head = text[5] == '\r' && text[6] == '\n' ? 7 : 6;
@@ -772,6 +776,8 @@ static void refuse_alike(Reading *r, const CoupletColumn *c) {
         (long long)line_of_word(r, c, pair[1]));
 }
 
+/* Numbers the words of a column: as those of the column `known`, with -1 for words that `known`
+ * lacks, or in the order of names if `known` is NULL. Returns false if memory is out. */
 static bool take_known_codes(CoupletColumn *c, const CoupletColumn *known) {
     c->codes = malloc(((size_t)c->words.count + 1) * sizeof *c->codes);
     c->order = known ? NULL : malloc(((size_t)c->words.count + 1) * sizeof *c->order);
@@ -842,7 +848,9 @@ bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRu
     finish_cells(&reading);
     out->hash = couplet_hash_array(COUPLET_HASH_START, file.text, (int64_t)file.length);
     if (couplet_guard_was_cut(file.mapping.bytes)) {
-        reading.failed = false; /* zeros of a file that was cut short are not reported */
+        /* The zeros that are read behind the end of a shortened file are no failure of their
+         * own. */
+        reading.failed = false;
         note_failure(&reading, "%s: the file was cut short while it was read", name);
     }
     out->bytes = file.mapping.length;

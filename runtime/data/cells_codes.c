@@ -1,5 +1,5 @@
-/* Writes and reads, as a text (word_codes.h), what the columns of one table say about those of
- * another. */
+/* Writes and reads, as a text (word_codes.h), what a table must know of the table that was trained
+ * on: the names, kinds, words and means of its columns. */
 #include "runtime/data/cells.h"
 
 #include <stdlib.h>

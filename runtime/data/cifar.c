@@ -119,7 +119,8 @@ static bool add_folder(Cifar *c, const char *folder, const char *split, uint64_t
     return true;
 }
 
-/* The lines of the file that names the classes, as many as there are classes. */
+/* Takes the names of classes from a file with a name in each line. Returns false with a sentence if
+ * there are not as many names as classes. */
 static bool read_class_names(CoupletField *field, const Label *label, const char *path, char *error,
                              size_t error_bytes) {
     const char *names[MOST_CLASSES];
@@ -144,7 +145,8 @@ static bool read_class_names(CoupletField *field, const Label *label, const char
     return good;
 }
 
-/* The label fields; names of classes are taken where the file with them lies in the folder. */
+/* Adds the label fields, with the names of their classes if the file of names lies in the
+ * folder. */
 static bool add_labels(const Kind *kind, const char *folder, CoupletTable *out, char *error,
                        size_t error_bytes) {
     for (int i = 0; i < kind->label_count; i++) {
@@ -160,7 +162,7 @@ static bool add_labels(const Kind *kind, const char *folder, CoupletTable *out, 
     return true;
 }
 
-/* The folder that a path lies in. */
+/* Writes the folder that contains the path. */
 static void folder_of(const char *path, char *out) {
     const char *slash = strrchr(path, '/');
     snprintf(out, COUPLET_PATH_BYTES, "%.*s", slash == path ? 1 : (int)(slash - path), path);

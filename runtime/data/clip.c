@@ -1,14 +1,13 @@
-/* The arithmetic of which frames of a video make a clip, apart from any decoder, so that it can
- * be tested with made-up times. Times of a video may be near 2^63, so products are taken in 128
- * bits. */
+/* Computes which frames of a video make a clip. No decoder takes part, so that tests can use
+ * made-up times. Times of a video may be near 2^63, so products are taken in 128 bits. */
 #include "runtime/data/clip.h"
 
-/* floor(a * b / c) for a, b >= 0, c > 0; times of a video may be near 2^63. */
+/* Returns floor(a * b / c) for a, b >= 0 and c > 0. */
 static int64_t scaled_time(int64_t a, int64_t b, int64_t c) {
     return (int64_t)((__int128)a * b / c);
 }
 
-/* The last frame that is shown at or before `time`, or the first. */
+/* Returns the last frame that is shown at or before `time`, or the first frame. */
 static int64_t shown_at(const int64_t *times, int64_t count, int64_t time) {
     int64_t low = 0;
     int64_t high = count - 1;
@@ -22,7 +21,8 @@ static int64_t shown_at(const int64_t *times, int64_t count, int64_t time) {
     return low;
 }
 
-/* The frame in the middle of part `part` of `parts` equal parts of the time. */
+/* Returns the frame that is shown in the middle of part `part` of `parts` equal parts of the
+ * time. */
 static int64_t middle_of(const int64_t *times, int64_t count, int64_t end, int64_t part,
                          int64_t parts) {
     const int64_t length = (int64_t)((uint64_t)end - (uint64_t)times[0]);

@@ -29,10 +29,9 @@ typedef struct CoupletClipWish {
 void couplet_clip_choose(const int64_t *times, int64_t count, int64_t end,
                          const CoupletClipWish *wish, int64_t *chosen);
 
-/* Reads a clip of a video file.
- *   out   [frames][3][size][size], each frame fitted as pictures are (fit.h)
- * False with a sentence that names the file: no video, damaged, cut short, or not read. Several
- * threads may read at once. */
+/* Reads a clip of a video file into `out`, [frames][3][size][size], each frame fitted as pictures
+ * are (fit.h). Returns false with a sentence that names the file if it is no video, is damaged or
+ * cut short, or is in a format that is not read. Several threads may read at once. */
 bool couplet_video_read(const char *path, const CoupletClipWish *wish, uint8_t *out, char *error,
                         size_t error_bytes);
 

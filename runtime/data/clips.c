@@ -24,8 +24,8 @@ static const CoupletListingKind kind = {
 
 /* A video: a file of the listing, or the frames in one folder. */
 typedef struct Source {
-    /* where the video's frames are in `frames`, in order; a count of 0: its file is number
-     * `first` */
+    /* Where the video's frames are in `frames`, in their order. If `count` is 0, the video is the
+     * one file frames[first]. */
     int64_t first;
     int64_t count;
 } Source;
@@ -84,7 +84,7 @@ static int by_number(const char *a, const char *b) {
     return (*a != 0) - (*b != 0);
 }
 
-/* A file, on its way into a video. */
+/* A file that will be a video or a frame of one. */
 typedef struct Entry {
     const char *path;
     size_t folder; /* length of its folder's part */
@@ -129,7 +129,7 @@ static Entry *sorted_entries(const CoupletListing *files) {
     return entries;
 }
 
-/* A video, on its way into its row. */
+/* A video that will be a row of the table. */
 typedef struct Row {
     char *path;
     Source source;
@@ -144,7 +144,7 @@ static char *video_path(const Entry *entry) {
     return entry->folder ? strndup(entry->path, entry->folder) : strdup(".");
 }
 
-/* Returns the number of files of the video that begins at entries[i]. */
+/* Returns the number of files that make the video which begins with entries[i]. */
 static int64_t length_of(const Entry *entries, int64_t i, int64_t count) {
     int64_t length = 1;
     if (!entries[i].is_frame) return 1;
@@ -154,6 +154,8 @@ static int64_t length_of(const Entry *entries, int64_t i, int64_t count) {
     return length;
 }
 
+/* Makes a video of each video file and of the frames of each folder, in the order of paths. Returns
+ * memory from malloc, or NULL if memory is out. */
 static Row *make_rows(const Entry *entries, int64_t count, int64_t *rows) {
     Row *made = malloc((size_t)count * sizeof *made);
     *rows = 0;
@@ -173,7 +175,7 @@ static Row *make_rows(const Entry *entries, int64_t count, int64_t *rows) {
     return made;
 }
 
-/* Takes the paths of the rows. */
+/* Takes over the paths of the rows, which `c` then owns. Returns false if memory is out. */
 static bool take_rows(Clips *c, Row *rows, int64_t count) {
     CoupletListing *videos = &c->videos.listing;
     memcpy(videos->root, c->files.root, sizeof videos->root);
@@ -188,7 +190,7 @@ static bool take_rows(Clips *c, Row *rows, int64_t count) {
         c->sources[i] = rows[i].source;
         videos->count = count;
     }
-    /* the class folders, which are checked for having a video */
+    /* The class folders are taken over, too, so that one without a video is found. */
     videos->folders = c->files.folders;
     videos->folder_count = c->files.folder_count;
     c->files.folders = NULL;

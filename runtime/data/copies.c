@@ -117,6 +117,7 @@ static void sign(int file) {
     if (ftruncate(file, 0) != 0 || pwrite(file, text, (size_t)length, 0) != length) return;
 }
 
+/* Tells the user who holds the lock, whose file names the process. */
 static void say_who(int file, const CoupletCopyWait *wait) {
     char text[64] = "";
     char sentence[400];
@@ -264,6 +265,8 @@ static void take_text(const CoupletTensorFile *file, const char *key, char *out,
     snprintf(out, bytes, "%s", text ? text : "");
 }
 
+/* Fills in what the file itself says about the copy. A file that cannot be read leaves `whole`
+ * false. */
 static void look_into(CoupletPackedCopy *copy) {
     CoupletMapped mapped;
     char error[COUPLET_PATH_BYTES + 256];

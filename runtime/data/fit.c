@@ -40,6 +40,8 @@ static void fill_weights(CoupletFitAxis *axis, int i, double centre, double supp
         weight[k] = (float)(triangle((axis->first[i] + k + 0.5 - centre) / support) / sum);
 }
 
+/* Computes by which pixels and with which weights the `size` pixels of the result are made from the
+ * stretch of `side` pixels at `start`. Returns false if memory is out. */
 static bool make_axis(CoupletFitAxis *axis, int length, double start, double side, int size) {
     double scale = side / size;
     double support = scale > 1 ? scale : 1;

@@ -214,6 +214,8 @@ static bool open_file(File *f, const char *path, char *error, size_t error_bytes
 
 /* ---- elements -------------------------------------------------------------------------------- */
 
+/* Converts elements to float or int32. Returns false with a sentence if a real one is no finite
+ * float. */
 static bool convert_elements(const File *f, const uint8_t *from, int64_t first, int64_t count,
                              void *out) {
     const Element *e = f->element;
@@ -542,6 +544,7 @@ static bool find_files(const char *split, const char *folder, CoupletTable *out,
            find_file(out->path, prefix, "images-idx3-ubyte", state->path, error, error_bytes);
 }
 
+/* True if the images are bytes in 28 rows of 28. Returns false with a sentence otherwise. */
 static bool has_fashion_shape(const State *state, char *error, size_t error_bytes) {
     File f;
     if (!open_file(&f, state->path, error, error_bytes)) return false;

@@ -115,6 +115,8 @@ static bool same_numbers(const CoupletField *field, const int32_t *to, const Cou
     return same;
 }
 
+/* Gives a field the kept names and numbers or, if one of its classes has no kept number, a sentence
+ * about that class. Returns false if memory is out. */
 static bool apply_names(CoupletTable *table, int f, const CoupletWords *names) {
     CoupletField *field = &table->fields[f];
     CoupletKept *kept = &table->kept[f];

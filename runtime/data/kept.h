@@ -44,8 +44,8 @@ void couplet_kept_free(CoupletTable *table);
 /* Returns a sentence about the field if its numbers mean other classes than in the training, so
  * that what was learned about these numbers does not apply. NULL: they mean the same. */
 const char *couplet_kept_stranger(const CoupletTable *table, int field);
-/* True if a formula of the method may read the field, which it calls `input`. False with a sentence
- * if a class has no kept number. */
+/* True if a formula of the method may read the field, which it calls `input`. Returns false with a
+ * sentence if a class has no kept number. */
 bool couplet_kept_may_read(const CoupletTable *table, int field, const char *input, char *error,
                            size_t error_bytes);
 /* True if the field's classes have other numbers in the file than the kept ones. */

@@ -1,4 +1,4 @@
-/* data.lines: each line of a text file is a sample: the codes of its first tokens, and their
+/* data.lines: each line of a text file is a sample, with the codes of its first tokens and their
  * number. Code 0 is padding and code 1 an unknown token. The tokens of the vocabulary follow, the
  * most frequent first. */
 #include "runtime/data/columns.h"
@@ -298,6 +298,8 @@ static bool code_tokens(State *s, CoupletField *field) {
     return good;
 }
 
+/* Numbers the labels, and gives the field their names: in the order of the vocabulary that was
+ * trained on, or by name if there is none. Returns false if memory is out. */
 static bool code_labels(State *s, CoupletField *field) {
     const CoupletWords *w = &corpus_of(s)->labels;
     int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
@@ -360,6 +362,7 @@ static bool read_known(CoupletCodes *codes, CoupletWords *words) {
     return !codes->failed;
 }
 
+/* Reads the vocabulary and labels of the training from the text that a checkpoint keeps. */
 static bool read_codes(State *s, const char *text, char *error, size_t error_bytes) {
     CoupletCodes codes;
     couplet_codes_open(&codes, text);

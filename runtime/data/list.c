@@ -151,6 +151,7 @@ static int32_t class_number(const CoupletListColumn *column, const char *word) {
     return (int32_t)(found - column->classes);
 }
 
+/* Reads a column of words, which become classes in byte order. */
 static bool read_words(const Cells *c, int number, CoupletListColumn *out) {
     int64_t count = c->rows - 1;
     int64_t kept = 0;
@@ -214,6 +215,8 @@ static bool read_reals(const Cells *c, int number, CoupletListColumn *out) {
     return true;
 }
 
+/* Reads a column of numbers: as int32 if all are whole numbers that fit, and otherwise as
+ * floats. */
 static bool read_numbers(const Cells *c, int number, CoupletListColumn *out) {
     size_t count = (size_t)(c->rows - 1);
     out->type = COUPLET_I32;

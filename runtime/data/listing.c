@@ -559,8 +559,8 @@ static char **read_names(const char *path, int64_t *count, char *error, size_t e
 
 enum { MOST_LEVELS = 64 };
 
-/* A folder of a level, such as "plants/7", and the levels, up to this one, that have whole numbers
- * alone. */
+/* A folder of a level, such as "plants/7". numbers[i] is true if all names of level i are whole
+ * numbers, which are then sorted as numbers. */
 typedef struct Folder {
     char *name;
     const bool *numbers;
@@ -703,6 +703,7 @@ static bool number_files(const CoupletListing *listing, int level, char *const *
     return good;
 }
 
+/* Makes one level of classes: their names, and the class of each file at this level. */
 static bool make_level(const CoupletListing *listing, int level, const char *names,
                        CoupletListedClasses *out, char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];

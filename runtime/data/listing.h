@@ -89,8 +89,8 @@ void couplet_listing_classes_free(CoupletListedClasses *classes);
 bool couplet_listing_fields(const CoupletListedClasses *classes, CoupletTable *table, char *error,
                             size_t error_bytes);
 
-/* Returns false with a sentence if the file has changed since it was listed. Asked after a file was
- * read, since the listing's key stands for what was read. */
+/* Returns false with a sentence if the file has changed since it was listed. Readers ask after they
+ * have read a file, because the listing's key must stand for the bytes that were read. */
 bool couplet_listing_same(const CoupletListing *listing, int64_t file, char *error,
                           size_t error_bytes);
 

@@ -23,8 +23,8 @@ void couplet_mapping_close(CoupletMapping *mapping);
 void *couplet_pages_take(size_t bytes);
 void couplet_pages_give(void *pages, size_t bytes);
 
-/* Takes memory, which free gives back, that begins with a line of the cache and ends with one, as
- * loops of vectors like it. NULL when memory is out. */
+/* Allocates memory that begins and ends at a cache line, which suits loops of vectors. The caller
+ * releases it with free. Returns NULL if memory is out. */
 void *couplet_lines_take(int64_t bytes);
 
 #endif

@@ -202,6 +202,8 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
+/* Reads digits up to the first other character, which is returned. Digits beyond those that fit 64
+ * bits change only the power. */
 static const char *read_digits(const char *at, const char *end, bool behind_point, Decimal *d) {
     for (; at < end && is_digit(*at); at++) {
         if (d->digits <= (UINT64_MAX - 9) / 10) {

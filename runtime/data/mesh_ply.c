@@ -1,6 +1,7 @@
 /* PLY, the Stanford format: a header of text that lists elements and their properties, then rows of
- * text or bytes in either order. Read are x, y, z and nx, ny, nz of the element `vertex`, and the
- * list vertex_indices of `face` and of `tristrips`; all others are passed over. */
+ * text or bytes in either order. The reader takes x, y, z and nx, ny, nz of the element `vertex`,
+ * and the list vertex_indices of `face` and of `tristrips`. All other properties are passed
+ * over. */
 #include "runtime/data/mesh_formats.h"
 
 #include <math.h>
@@ -282,6 +283,7 @@ static bool add_strip_point(CoupletMeshFile *f, int64_t *length, int64_t point, 
     return true;
 }
 
+/* Reads a list of an element's row. Corners become a face, or the triangles of a strip. */
 static bool read_list(CoupletMeshFile *f, const Header *h, const Element *e, const Property *p,
                       CoupletSpan *line) {
     const bool is_strip = strcmp(e->name, "tristrips") == 0;

@@ -63,6 +63,8 @@ static bool is_column(const CoupletTensorEntry *entry, const CoupletField *field
            memcmp(entry->shape + 1, field->shape, (size_t)field->rank * sizeof *field->shape) == 0;
 }
 
+/* Takes the rows that were left out when the copy was made, and the reasons. Returns false if the
+ * copy's own arrays of them are damaged. */
 static bool take_skipped(Copy *copy, int64_t rows) {
     const CoupletTensorEntry *bad = couplet_tensors_find(&copy->mapped.file, skipped_rows);
     const CoupletTensorEntry *why = couplet_tensors_find(&copy->mapped.file, skipped_reasons);
@@ -116,6 +118,8 @@ static Found tell_found(Found found, CoupletTable *table, const char *sentence, 
     return found;
 }
 
+/* Finds a copy that can be used for the table, and gives the table its columns. ABSENT: there is
+ * none that fits. FAILED: memory is out. */
 static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *error,
                        size_t error_bytes) {
     Copy *copy = calloc(1, sizeof *copy);
@@ -162,6 +166,8 @@ static void tell_skipped(const Copy *copy, const CoupletLoading *loading) {
     }
 }
 
+/* Leaves out the rows that could not be read when the copy was made. Returns false with a sentence
+ * if there are more of them than --skip-bad allows, or if no row is left. */
 static bool leave_out_rows(CoupletTable *table, const Copy *copy, const CoupletLoading *loading,
                            char *error, size_t error_bytes) {
     char first[COUPLET_PATH_BYTES + 512];

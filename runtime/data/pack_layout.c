@@ -26,6 +26,7 @@ static bool fail(const CoupletTable *table, const char *sentence, char *error, s
     return false;
 }
 
+/* Adds a field's column to the layout. Returns false if its bytes do not fit 64 bits. */
 static bool add_column(CoupletPackLayout *l, const CoupletField *field) {
     CoupletTensorEntry *column = &l->entries[l->count++];
     *column =
@@ -67,6 +68,7 @@ static char *classes_text(const CoupletField *field) {
     return text;
 }
 
+/* Adds the names of a field's classes to the metadata. Returns false if memory is out. */
 static bool add_classes(CoupletPackLayout *l, json_t *texts, const CoupletField *field) {
     if (field->classes == 0) return true;
     char *value = classes_text(field);

@@ -127,6 +127,8 @@ static void part_free(Part *part) {
     free(part->sizes);
 }
 
+/* Makes the memory in which a thread decodes its rows, column by column. Returns false if memory is
+ * out; the caller frees what is there. */
 static bool part_new(const Packing *p, Part *part) {
     const size_t fields = (size_t)p->table->field_count;
     int64_t bytes;
@@ -261,6 +263,8 @@ static uint64_t hash_of_all(const Packing *p) {
     return couplet_hash(hash, p->hashes, (size_t)p->blocks * sizeof *p->hashes);
 }
 
+/* True if all rows were read, or no more than --skip-bad could not be. Returns false with a
+ * sentence. */
 static bool judge(const Packing *p, char *error, size_t error_bytes) {
     const long long allowed = (long long)p->loading->skip_bad;
     if (atomic_load(&p->ended))

@@ -162,7 +162,8 @@ bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *sou
                             .claim = source->claim,
                             .claim_count = source->claim_count};
     out->classes = kept_text(places, "classes", source->name);
-    /* the data of the training has its codes by itself */
+    /* Data that was not given by an option is the training's, whose codes come from its own
+     * words. */
     if (places && places->given_count &&
         (named_given(places, source->name) || given_folder(places)))
         out->codes = kept_text(places, "codes", source->name);

@@ -68,6 +68,8 @@ static bool visit_beside(const char *file, Visit *visit, void *context) {
     return false;
 }
 
+/* Visits the folders where modules may lie until a visit returns true: that of COUPLET_MODULES,
+ * those beside the program and the library, and that of the build. */
 static bool visit_folders(Visit *visit, void *context) {
     const char *set = getenv("COUPLET_MODULES");
     if (set && *set && visit(context, set)) return true;
@@ -91,6 +93,8 @@ typedef struct Search {
     size_t error_bytes;
 } Search;
 
+/* Loads the module from a folder, if it is there. Returns true if it was, even if it cannot be
+ * loaded. */
 static bool try_folder(void *context, const char *folder) {
     Search *s = context;
     char path[COUPLET_PATH_BYTES];

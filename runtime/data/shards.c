@@ -158,6 +158,8 @@ static bool expand_words(Names *names, const char *pattern, const char *open, co
     }
 }
 
+/* Adds the names that a pattern stands for. The first brace is expanded, and the rest of the
+ * pattern once for each of its choices. */
 static bool expand(Names *names, const char *pattern) {
     const char *open = strchr(pattern, '{');
     const char *close = open ? strchr(open, '}') : NULL;
@@ -218,6 +220,7 @@ static bool is_whole_sample(const Walk *w, const Sample *sample) {
     return false;
 }
 
+/* Begins a sample, once the one before it is whole. */
 static bool begin_sample(Walk *w, const char *key, size_t length) {
     Shards *s = w->shards;
     if (!is_whole_sample(w, last_sample(w))) return false;
@@ -289,6 +292,7 @@ static char *json_label(const Walk *w, const Sample *sample, const char *text) {
     return copy;
 }
 
+/* Takes the label of a sample from a member: its text, or an entry of its JSON object. */
 static bool set_label(const Walk *w, Sample *sample, const CoupletMember *member) {
     if (sample->word) {
         snprintf(w->error, w->error_bytes, "%s: the sample `%s` has .%s twice", w->path,
@@ -344,6 +348,7 @@ static bool split_name(const char *name, size_t *key, char *ending) {
     return true;
 }
 
+/* Takes a member of an archive. Members that follow each other with the same key are one sample. */
 static bool visit_member(void *context, const CoupletMember *member) {
     Walk *w = context;
     size_t length;
@@ -379,6 +384,7 @@ static bool walk_archives(Walk *w) {
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
+/* True if all samples have a label, or none has. */
 static bool all_are_labelled(const Shards *s, const Walk *w) {
     for (int64_t i = 0; i < s->count; i++) {
         if ((s->samples[i].word != NULL) == s->labelled) continue;

@@ -153,6 +153,8 @@ static bool is_format(const Sound *s, int format) {
     return (s->info.format & SF_FORMAT_TYPEMASK) == format;
 }
 
+/* Checks the header and the length of the file. s->frames is then the length in frames, or -1 if
+ * only decoding can tell it. */
 static bool is_sound(Sound *s, int64_t bytes) {
     int64_t said;
     int64_t there;
@@ -314,6 +316,8 @@ static int64_t common_divisor(int64_t a, int64_t b) {
     return a;
 }
 
+/* Finds the frames that must be decoded: those of the wanted samples and, on both sides, those that
+ * the filter needs. */
 static Part find_part(const Sound *s, const CoupletSoundWish *wish) {
     const int64_t divisor = common_divisor(s->info.samplerate, wish->rate);
     /* A frame and a sample coincide every `period` frames, and a part may begin there without a
@@ -368,6 +372,7 @@ static bool can_resample(Sound *s, const CoupletSoundWish *wish) {
     return false;
 }
 
+/* Reads the wanted samples. If the length is known, only their part of the file is decoded. */
 static bool read_sound(Sound *s, const CoupletSoundWish *wish, float *samples, int32_t *length) {
     if (!open_sound(s) || !can_resample(s, wish)) return false;
     float *whole = NULL;

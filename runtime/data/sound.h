@@ -19,9 +19,9 @@ typedef struct CoupletSoundWish {
 
 /* Reads the mean of all channels at the rate that is wished for.
  *   samples  [wish->count]; integers of the file are -1 to 1; zeros follow a shorter sound
- *   length   samples that are the file's, at least 1 and at most wish->count
- * False with a sentence that names the file: it is damaged, cut short or empty, its format is not
- * read, or a sample is NaN or infinite. Several threads may read at once. */
+ *   length   the number of samples that are the file's, at least 1 and at most wish->count
+ * Returns false with a sentence that names the file if it is damaged, cut short or empty, if its
+ * format is not read, or if a sample is NaN or infinite. Several threads may read at once. */
 bool couplet_sound_read(const char *path, const CoupletSoundWish *wish, float *samples,
                         int32_t *length, char *error, size_t error_bytes);
 

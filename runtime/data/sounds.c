@@ -1,4 +1,4 @@
-/* data.sounds: a file a sample. The module links libsndfile and libsamplerate. */
+/* data.sounds: each sound file is a sample. The module links libsndfile and libsamplerate. */
 #include "runtime/data/listed.h"
 #include "runtime/data/sound.h"
 

@@ -73,6 +73,8 @@ static int stamp_file(const Look *look, int64_t number, int64_t *newest) {
     return 0;
 }
 
+/* Stamps a range of the files. Threads keep the number of the first bad file of all ranges, so that
+ * the reported one does not depend on their order. */
 static void look_at_range(void *context, int64_t begin, int64_t end, int worker) {
     Look *look = context;
     int64_t newest = 0;

@@ -178,8 +178,9 @@ static bool escape_names(CoupletField *field) {
     return good;
 }
 
-/* The name of a folder is the name of its class, and holds any bytes. What is written of classes
- * is UTF-8: packed copies, reports, JSON. */
+/* Makes the names of classes valid UTF-8. They may come from the names of folders, which hold any
+ * bytes, and packed copies, reports and JSON must be UTF-8. Returns false with a sentence if memory
+ * is out. */
 static bool names_are_text(CoupletTable *table, char *error, size_t error_bytes) {
     for (int i = 0; i < table->field_count; i++) {
         CoupletField *field = &table->fields[i];
@@ -200,7 +201,7 @@ static bool open_by(const CoupletReader *reader, const CoupletRequest *request, 
         memset(out, 0, sizeof *out);
         return false;
     }
-    /* the reader may have named another one for the same kind of source */
+    /* A reader may set another one of the same kind of source, which is then kept. */
     if (!out->reader) out->reader = reader;
     out->count = out->held;
     return true;

@@ -92,7 +92,7 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
                         size_t error_bytes);
 
 /* True if the table has the fields of a claim, with their types, shapes and numbers of classes (0:
- * any). False with a sentence that lists the fields. */
+ * any). Returns false with a sentence that lists the fields. */
 bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, int count,
                           char *error, size_t error_bytes);
 

@@ -22,12 +22,12 @@ void couplet_textfile_close(CoupletTextFile *file);
  * all are. */
 size_t couplet_utf8_length(const char *text, size_t length);
 
-/* Resolves a path in a setting of a source, such as `like = "train.csv"`. A relative path starts
- * from the folder of the file `source`. Returns false with a sentence. */
+/* Writes the text with each byte that is not UTF-8 as \xNN, to `out` unless that is NULL. Returns
+ * the length of what is written, without the final NUL. */
 size_t couplet_utf8_escape(const char *text, char *out);
 
-/* Resolves a path that a setting of a source gives, `like = "train.csv"`. A relative path starts at
- * the folder of the file `source`. False with a sentence. */
+/* Resolves a path in a setting of a source, such as `like = "train.csv"`. A relative path starts at
+ * the folder of the file `source`. Returns false with a sentence if the result is too long. */
 bool couplet_path_beside(const char *source, const char *path, char *out, char *error,
                          size_t error_bytes);
 

@@ -296,6 +296,7 @@ static bool is_complete(Video *v) {
     return fail(v, "the video is cut short: it ends after %.3f of its %.3f seconds", there, said);
 }
 
+/* Lists the times of all frames, and checks that the video is complete. */
 static bool list_times(Video *v) {
     bool says;
     if (!list_packets(v, &says)) return false;

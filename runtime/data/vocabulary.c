@@ -67,6 +67,8 @@ static bool grow_words(CoupletWords *w) {
     return true;
 }
 
+/* Copies a text into a block of memory. Each block begins with a pointer to the block before it.
+ * Returns NULL if memory is out. */
 static char *copy_text(CoupletWords *w, const char *text, size_t length) {
     if (w->size - w->used < length + 1) {
         const size_t size = sizeof(char *) + (length + 1 > BLOCK_BYTES ? length + 1 : BLOCK_BYTES);
