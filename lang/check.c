@@ -35,6 +35,7 @@ void scope_pop(Check *c) {
     c->scope = c->scope->parent;
 }
 
+/* A scope with more symbols than these looks names up in a map. */
 enum { FEW_SYMBOLS = 12 };
 
 Symbol *scope_find_in(const Scope *scope, const char *name) {
@@ -77,6 +78,7 @@ Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, St
     return s;
 }
 
+/* Returns the visible name that is nearest to this one, or NULL if none is near. */
 static const char *nearest_name(Check *c, const char *name) {
     int most = 0;
     int count = 0;
@@ -89,8 +91,9 @@ static const char *nearest_name(Check *c, const char *name) {
     return diag_nearest(name, names, count);
 }
 
-/* Returns the name by which the module at hand uses another module. NULL for itself, and for a
- * module of the user's that it does not use. */
+/* Returns the name by which the module that is being checked uses another module. Returns NULL for
+ * itself, and for a file or a folder of the user's that it does not use. Modules of the library
+ * have their own names. */
 static const char *name_of_module(const Check *c, const Module *m) {
     if (m == c->module) return NULL;
     if (!m->used) return m->name;
@@ -119,6 +122,7 @@ Scope *module_scope(const Check *c, const Module *module) {
     return NULL;
 }
 
+/* Makes the outermost scope, which has the built-in names, and enters it. */
 static Scope *builtin_scope(Check *c) {
     static const char *const names[] = {
 #define BUILTIN(name, low, high, rule, call, meaning) #name,
@@ -147,6 +151,8 @@ static Scope *builtin_scope(Check *c) {
 
 /* ---- signatures ------------------------------------------------------------------------------ */
 
+/* Returns the kind of element that the parameter names: real if it names none, or after a
+ * message. */
 static TypeKind kind_named(Check *c, const Param *p) {
     if (!p->kind_name) return KIND_REAL;
     if (strcmp(p->kind_name, "int") == 0) return KIND_INT;
@@ -161,9 +167,9 @@ static TypeKind kind_named(Check *c, const Param *p) {
     return KIND_REAL;
 }
 
-/* True if a name in a signature's shape is taken: by the signature itself, or by a dimension or a
- * number of a function around it. Names of the method do not count: a hyper F or a bank M has
- * nothing to do with the F and M of a function. */
+/* True if a name in a signature's shape is taken already: by the signature itself, or by a
+ * dimension or an argument of a function around it. Names of the method do not count: a hyper F or
+ * a bank M has nothing to do with the F and M of a function. */
 static bool is_of_function(const Check *c, const char *name) {
     const Symbol *known = scope_find_in(c->scope, name);
     if (known) return true;
@@ -173,8 +179,9 @@ static bool is_of_function(const Check *c, const char *name) {
                      known->kind == SYMBOL_ARGUMENT);
 }
 
-/* Declares the dimensions of an axis. A name that is an axis of its own is declared; in a formula,
- * `x[2 * N]`, the name is declared when nothing else has it. */
+/* Declares the names in an axis of a signature that begin with a capital letter. A name that is an
+ * axis by itself hides a name of the method; a name in a formula, `x[2 * N]`, is declared only if
+ * nothing else has it. */
 static void declare_dimensions(Check *c, Expr *dim, bool is_axis) {
     if (dim->kind == EXPR_NAME) {
         const Symbol *known = is_axis ? NULL : scope_find(c->scope, dim->name);
@@ -215,6 +222,7 @@ Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count) {
     return type_make(c, kind, count, dims);
 }
 
+/* Returns the type of a parameter that has a shape. */
 static Type *signature_type(Check *c, const Param *p) {
     const bool was = c->in_signature;
     c->in_signature = true;
@@ -223,11 +231,13 @@ static Type *signature_type(Check *c, const Param *p) {
     return t;
 }
 
+/* Declares the dimensions and the names of a list of parameters. `ints` says that a scalar without
+ * a kind is an int, as in `let f(i) = ..`. */
 static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, int count,
                            bool ints) {
     for (int formulas = 0; formulas < 2;
-         /* Names come first, because a formula may stand before the axis that introduces its
-          * name. */
+         /* Axes that are names come in the first round, and formulas in the second, because a
+          * formula may stand before the axis that introduces its name. */
          formulas++)
         for (int i = 0; i < count; i++)
             for (int d = 0; d < params[i].dim_count; d++)
@@ -259,8 +269,9 @@ static Scheme *find_scheme(Check *c, const Stmt *stmt) {
     return scheme;
 }
 
-/* True if the configuration of a network of one list stands in that list, and a composition behind
- * `=`. A body in braces means data, which has a list of its own. */
+/* True if the one list of a network is its configuration, and a composition stands behind its `=`.
+ * A network with an array in that list, or with statements in braces, works on data and lacks the
+ * second list. False after a message. */
 static bool lists_of_network(Check *c, const Stmt *s) {
     if (s->kind != STMT_NET || !s->has_config || s->has_params) return true;
     const Param *array = NULL;
@@ -294,8 +305,8 @@ static void declare_optimiser_params(Check *c, Stmt *s) {
                     s->name);
 }
 
-/* Returns the type of a formula that has to give numbers or conditions; poison after a message.
- * `what` is what the formula belongs to, "`f` gives". */
+/* Returns the type of a formula that has to give numbers or conditions, or poison after a message.
+ * `what` begins the sentence of the message: "`f` gives". */
 static Type *check_numbers(Check *c, Expr *value, const char *what) {
     Type *t = check_expr(c, value);
     if (t->kind == KIND_POISON || type_is_numeric(t) || t->kind == KIND_BOOL) return t;
@@ -318,8 +329,9 @@ static Type *check_result(Check *c, Stmt *s) {
     return type_poison(c);
 }
 
-/* Checks a function, a network or an optimiser in the scope that it was declared in, wherever the
- * call of it stands. */
+/* Checks a function, a network or an optimiser in the scope in which it was declared. Its first
+ * call may stand in the middle of another body, so what the checker knows of that place is put
+ * aside and restored. */
 static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module *module) {
     if (!lists_of_network(c, s)) {
         scheme->state = 2;
@@ -378,7 +390,8 @@ Scheme *type_scheme_of(Check *c, Symbol *symbol) {
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-/* The elements of `s[i, j] = E`. */
+/* Returns the type of the array that `s[i, j] = E` defines by its elements, or poison after a
+ * message. */
 static Type *elements_type(Check *c, Stmt *s) {
     if (binders_too_many(c, s->binders, s->binder_count, "an array")) return type_poison(c);
     scope_push(c);
@@ -392,9 +405,10 @@ static Type *elements_type(Check *c, Stmt *s) {
     for (int i = 0; i < s->binder_count; i++)
         endless |= !s->binders[i]->extent;
     binders_close(c, s->binders, s->binder_count, is_said);
-    /* an error was reported for it, and its readers are not at fault */
+    /* After the message about the value or an index, readers of the array are not at fault. */
     if (value->kind == KIND_POISON || endless) return type_poison(c);
-    bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks the results of the network */
+    /* `let z[v] = encoder(g[v])` applies the network once for each v, and stacks the results. */
+    bool unrolls = false;
     for (int i = 0; i < s->binder_count; i++)
         unrolls |= net_takes_index(s->value, s->binders[i]);
     if (unrolls && s->binder_count + value->rank > MAX_RANK) {
@@ -428,14 +442,15 @@ Type *type_of_let(Check *c, Stmt *s) {
     bool fits = claim->rank == t->rank;
     for (int i = 0; fits && i < t->rank; i++)
         fits = dim_may_be_equal(c, claim->dims[i], t->dims[i]);
-    if (fits) return claim; /* the sizes are compared once they are known */
+    if (fits) return claim; /* lowering compares the sizes, which it knows */
     diag_report(c->diag, CODE_CLAIM_FALSE, s->name_span, "`%s` is claimed to be %s", s->name,
                 type_text(c->arena, claim));
     diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
     return t;
 }
 
-/* `let all = x`, and `all[i]` would reduce. A number may have such a name. */
+/* Reports an array that has the name of a reduction, because `all[i]` would then reduce over i. A
+ * number may have such a name, since it has no index. */
 static void refuse_reserved(Check *c, const char *name, Span span) {
     for (int i = 0; i < REDUCE_KINDS; i++)
         if (strcmp(reduce_rows[i].word, name) == 0)
@@ -458,6 +473,7 @@ void check_let(Check *c, Stmt *s) {
     if (t->rank) refuse_reserved(c, s->name, s->name_span);
 }
 
+/* Returns the kind of the elements of a parameter or a state. */
 static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
     if (p->kind_name && kind == SYMBOL_STATE) return kind_named(c, p);
     if (p->kind_name)
@@ -559,7 +575,8 @@ static void declare_module_names(Check *c, Module *m) {
     }
 }
 
-/* The batch that all stages name, or 0 where one has another or names none. */
+/* Returns the batch that all stages name, or 0 if they name different ones or a stage names
+ * none. */
 static int64_t batch_of_stages(const Module *m) {
     int64_t batch = 0;
     for (int i = 0; i < m->stmt_count; i++) {
@@ -572,7 +589,8 @@ static int64_t batch_of_stages(const Module *m) {
 }
 
 /* Returns the batch of statements that belong to no stage: that of `train`, or that of all stages
- * if `train` names none. */
+ * if `train` names none. A value that is no known batch is reported with its setting, and the
+ * standard batch is returned. */
 static int64_t method_batch(Check *c, Module *m) {
     const Param *batch = setting_of_train(m, "batch");
     const int64_t of_stages = batch ? 0 : batch_of_stages(m);
@@ -587,11 +605,13 @@ static int64_t method_batch(Check *c, Module *m) {
                                                                          : STANDARD_BATCH;
 }
 
+/* Hypers and data are checked before other statements, because functions may use them wherever they
+ * stand. */
 static bool is_checked_first(const Stmt *s) {
     return s->kind == STMT_HYPER || s->kind == STMT_DATA;
 }
 
-/* Data without a batch of their own have the method's. */
+/* Gives the method's batch to data without a batch of their own. */
 static void share_batch(Check *c, Module *m) {
     c->batch = method_batch(c, m);
     for (int i = 0; i < m->stmt_count; i++) {
@@ -602,7 +622,8 @@ static void share_batch(Check *c, Module *m) {
     }
 }
 
-/* Checks what needs all names of the module: pushes, and bodies that nothing has called. */
+/* Checks what needs all names of the module: pushes into queues, and bodies that no call has
+ * checked. */
 static void check_bodies(Check *c, const Module *m) {
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
@@ -626,7 +647,6 @@ void check_module(Check *c, Module *m) {
     array_push(c->arena, &c->modules, m);
     array_push(c->arena, &c->module_scopes, scope);
     declare_module_names(c, m);
-    /* Hypers and data come first, because functions may use them wherever they stand. */
     for (int i = 0; i < m->stmt_count; i++)
         if (is_checked_first(m->stmts[i])) check_statement(c, m, m->stmts[i]);
     check_declare_stages(c, m);
@@ -641,6 +661,7 @@ void check_module(Check *c, Module *m) {
     c->module = was;
 }
 
+/* True if a statement of this kind is in the list, or in a branch of a `when` in it. */
 static bool has_statement(Stmt *const *stmts, int count, StmtKind kind) {
     for (int i = 0; i < count; i++) {
         const Stmt *s = stmts[i];
@@ -670,7 +691,8 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN) ||
                   has_statement(spec->stmts, spec->stmt_count, STMT_STAGE);
     bool loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
-    /* Statements are missing, and what seems to be forgotten may be among them. */
+    /* Statements that did not fit the grammar are missing here. What seems to be forgotten may be
+     * one of them. */
     if (spec->broken_count) return c->method;
     if (trains && !loses)
         diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span,

@@ -1,6 +1,8 @@
-/* Inside the checker. check.c checks modules, scopes and bodies; check_method.c statements of a
- * method; check_memory.c queues, banks and updates; check_data.c data; check_draw.c draws;
- * check_expr.c expressions; check_scan.c the loop; check_call.c calls and networks. */
+/* Inside the checker. Each file checks one kind of thing, and the prototypes below stand under the
+ * name of their file.
+ *
+ * A check that fails reports the error and returns poison (type_poison), and a check that is given
+ * poison returns poison without a message. So every error is reported once. */
 #ifndef COUPLET_LANG_CHECK_H
 #define COUPLET_LANG_CHECK_H
 
@@ -14,21 +16,23 @@ typedef struct Scope {
     Map by_name;
 } Scope;
 
-/* The type that calling a function or applying a layer gives, in the dimensions of its
- * signature. */
+/* What is known of a function, network or optimiser once its body is checked. */
 typedef struct Scheme {
     int state; /* 0: not begun; 1: being checked; 2: done */
+    /* The type of a call, in the dimensions of the signature. NULL before the body is checked, and
+     * for an optimiser, which gives nothing. */
     Type *result;
     Scope *scope;
 } Scheme;
 
+/* The read of an array that gave a binder its extent. */
 typedef struct Occurrence {
     const Binder *binder;
     Span span;
-    const char *what; /* as in "axis 1 of `u`" */
+    const char *what; /* the axis that is read there: "axis 1 of `u`" */
 } Occurrence;
 
-/* The place at which a module was named that is being checked now. */
+/* A module that is being checked now, and the `use` that led to it. */
 typedef struct UseOf {
     const Module *module;
     Span span;
@@ -39,101 +43,126 @@ typedef struct Check {
     Diag *diag;
     DimTable *dims;
     Scope *scope;
-    /* In the body of a function, network or optimiser: the scope around the body, whose names an
-     * index may have. Else NULL. */
+    /* In the body of a function, network or optimiser: the scope around the body. An index may have
+     * a name of that scope. NULL outside of bodies. */
     const Scope *outside;
     Module *module;
     Method *method;
     const CheckHooks *hooks;
-    bool in_view; /* true in a view, where a data field is that of one sample */
+    bool in_view; /* true in a view, where a field means that of one sample */
     Stmt *view;   /* in a view: its statement */
-    /* In a view: the number of samples of its arrays. NULL: none of them has the batch in front. */
+    /* In a view: the number of samples that its arrays have in front. NULL: no array in the view
+     * has the batch in front. */
     Dim *view_rows;
-    const DataSource *seen;  /* the source of the last field */
-    const DataSource *sweep; /* in `over`: the source whose fields are those of a sweep's batch */
-    int64_t sweep_rows;      /* the samples of that batch */
+    const DataSource *seen;  /* the source of the field that was checked last */
+    const DataSource *sweep; /* in `over`: the source that is swept */
+    int64_t sweep_rows;      /* in `over`: the samples that the sweep takes at a time */
     const Stmt *stage;       /* in `when NAME` of a stage: the stage */
     bool in_epoch;           /* true in `every epoch`, and in the statements of `eval` */
     bool in_eval;            /* true in the statements of `eval` */
-    /* True if a missing name stands in the text that the parser left out. */
+    /* True once a name was missing that stands in text that the parser left out. Errors that may
+     * follow from its missing declaration are not reported. */
     bool misses_declaration;
-    bool is_broken; /* true if the parser reported errors, so that statements may be missing */
-    int64_t batch;
-    bool names_batch; /* true if `train` names the batch, or each stage does */
-    Map schemes;      /* by statement: the schemes of functions, networks and optimisers */
+    bool is_broken;   /* true if the parser reported errors, so that statements may be missing */
+    int64_t batch;    /* the batch of statements that belong to no stage */
+    bool names_batch; /* true if `train` names it, or all stages name the same */
+    Map schemes;      /* by statement: the Scheme of each function, network and optimiser */
     ARRAY(Occurrence) occurrences;
     ARRAY(Scope *) module_scopes; /* one for each of `modules` */
     ARRAY(Module *) modules;
     ARRAY(UseOf) uses; /* the modules that are being checked, each used by the one before */
     Stmt *scan;        /* the innermost scan around the place at hand, or NULL */
-    Type *result;      /* the type that a return must have */
+    Type *result;      /* the type of the `return` of the body, or NULL so far */
     Span result_span;
-    Span unknown; /* the last unknown name */
-    /* The number of unknown names so far. An index that such a name may stand for is not said to be
-     * of no array. */
+    Span unknown; /* the place of the unknown name that was reported last */
+    /* The number of unknown names so far. An array of unknown name may have given an index its
+     * extent, so an index over such a body is not reported for having none. */
     int unknown_names;
     bool in_index;     /* between the brackets of x[..] */
-    bool in_rule;      /* true in the body of an optimiser, and in functions that it calls */
-    bool in_default;   /* true in a read with a value for places outside */
+    bool in_rule;      /* true in the body of an optimiser, and in functions inside it */
+    bool in_default;   /* true in a read `(x[..] else E)`, which may go outside the array */
     bool in_signature; /* between the brackets of a parameter */
-    /* The depth of calls: functions and networks whose bodies are being checked, each called by the
-     * one before. */
+    /* The depth of calls: the number of functions, networks and optimisers whose bodies are being
+     * checked, each called by the one before. */
     int calls;
-    /* The depth of expressions that are being checked, including those in such bodies. */
+    /* The depth of the expressions that are being checked, over all these bodies together. */
     int nested;
-    const Expr *drawn; /* the expression behind `~`, or a start: the one place for a distribution */
-    /* True in an arm of `if` and behind a guard, which may be left out at run time. */
+    /* The expression behind `~`, or the start of a parameter or state, which alone may be a call of
+     * a distribution. */
+    const Expr *drawn;
+    /* True in an arm of `if`, which may be left out at run time. */
     bool in_choice;
 } Check;
 
 /* check.c */
 Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims);
 Type *type_poison(Check *c);
+/* Declares a name in the current scope, and reports a name that this scope has already. The caller
+ * sets the type of the symbol. */
 Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt,
                       Param *param);
+/* Returns the symbol of the name in this scope, or else in the innermost scope around it that has
+ * the name. NULL if none has. */
 Symbol *scope_find(const Scope *scope, const char *name);
-/* Finds a name in this scope alone, not in the scopes around it. */
+/* Returns the symbol of the name in this scope alone, or NULL. */
 Symbol *scope_find_in(const Scope *scope, const char *name);
+/* scope_push enters a new scope inside the current one, and scope_pop leaves it. */
 Scope *scope_push(Check *c);
 void scope_pop(Check *c);
+/* Returns the scheme of a function, network or optimiser. Its body is checked now if it was not
+ * before. Reports one that uses itself. */
 Scheme *type_scheme_of(Check *c, Symbol *symbol);
+/* Checks the statements of a body, and sets `result` to the type of its `return`. */
 void check_body(Check *c, Stmt **body, int count);
 void check_let(Check *c, Stmt *s);
 void check_net(Check *c, Stmt *s);
-void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state */
+/* Checks and declares the names of a `param` or a `state`, by `kind`. In an optimiser, a state has
+ * the shape of the parameter that the rule is for. */
+void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser);
+/* Returns the type with these axes, or poison after a message. */
 Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count);
-Type *type_of_let(Check *c, Stmt *s); /* the type of the name of a let, a carry or a next */
+/* Returns the type of the name of a let, a carry or a `next`. */
+Type *type_of_let(Check *c, Stmt *s);
+/* Returns the scope of the names of a module, or NULL if no such module was loaded. */
 Scope *module_scope(const Check *c, const Module *module);
+/* Suggests a module that has the unknown name, or else the nearest visible name. */
 void scope_suggest(Check *c, const char *name, Span span);
 void check_module(Check *c, Module *m);
 
 /* check_use.c */
-void check_use(Check *c, Stmt *s); /* Loads and checks the named module, and declares the names. */
+/* Loads and checks the used modules, and declares their names. */
+void check_use(Check *c, Stmt *s);
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
+/* Returns the first setting of this name in a `train` of the module, or NULL. */
 Param *setting_of_train(Module *spec, const char *name);
-/* Checks the part named by `optimiser .. on` or `freeze`. */
+/* Checks the part that a setting names: of `optimiser .. on` if `optimiser` is true, else of
+ * `freeze`. */
 void check_trained_part(Check *c, Expr *part, bool optimiser);
+/* Checks the condition of `when` or `while`. `of` begins the message: "what stands after
+ * `when`". */
 void check_condition(Check *c, Expr *condition, const char *of);
 
 /* check_view.c */
 void check_view(Check *c, Stmt *s);
-/* Returns the type of a name in a view, which is that of one sample if the array has the batch in
- * front. */
+/* Returns the type that a name has in a view. For an array with the batch in front it is the type
+ * of one sample, and the name is noted in `reads` of the view. For all else it is `whole`. */
 Type *type_of_sample(Check *c, Expr *name, Type *whole);
 
 /* check_options.c */
+/* Returns the row of an option, such as "k" of the owner "knn", or NULL. */
 const OptionRow *option_find(const OptionRow *rows, int count, const char *owner, const char *name);
-/* Checks a number for a row, after its type: it must be known now, and in its range. `name` is the
- * place of the option, and `of` completes its name, as in " of knn". Returns false after a
- * message. */
+/* Checks a number whose type was found: it must be known at compile time, and in the range of the
+ * row. `name` is the place of the message, and `of` completes the option's name, as in " of knn".
+ * Returns false after a message. */
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code,
                   const char *of);
 /* Checks a value that must be one of the words `true` and `false`. `what` names the setting in
  * messages: "`by_class` of knn". False after a message at `span`. */
 bool check_truth(Check *c, const Expr *value, Span span, DiagCode code, const char *what);
-/* Says, below the message about a value that is no truth, which of the two words is meant. */
+/* Suggests, below the message about a value that is no truth value, which of the two words is
+ * meant. */
 void option_suggest_truth(Check *c, Span value);
 void check_train(Check *c, const Module *m, Stmt *s);
 /* Declares the names and batches of the stages, ahead of the statements that use them. */
@@ -144,13 +173,14 @@ void check_stage(Check *c, Stmt *s);
 void check_eval(Check *c, Stmt *s);
 
 /* constant.c */
-/* Decides, after its type, whether an expression is a number known now. Reports operations without
- * a value. */
+/* Decides whether an expression whose type was found is a number that is known now. Reports
+ * operations on constants that have no value. */
 void constant_find(Check *c, Expr *e);
 
 /* check_memory.c */
 void check_queue(Check *c, Stmt *s);
-/* Called after all lets, since a queue may stand before what feeds it. */
+/* Checks the pushed value of a queue. Called after all lets, since a queue may stand before the let
+ * that it is fed by. */
 void check_push(Check *c, Stmt *s);
 void check_bank(Check *c, Stmt *s);
 void check_update(Check *c, Stmt *s);
@@ -158,59 +188,78 @@ void check_update(Check *c, Stmt *s);
 /* check_data.c */
 void check_data(Check *c, Stmt *s);
 
-/* check_choice.c: which rows, and how batches are drawn */
-/* Checks argument `at` of the call. Returns false if no option has its name. */
+/* check_choice.c: the choice of rows, and how batches are drawn */
+/* Checks argument `at` of the call that makes a source. Returns false if it is no option that every
+ * source has. */
 bool check_data_option(Check *c, DataSource *data, const Expr *call, int at);
-/* "per_class, fraction and batch"; the names too, of room for MOST_DATA_OPTIONS. */
+/* Returns the options as text, "per_class, fraction and batch", and appends their names to `names`,
+ * which has room for MOST_DATA_OPTIONS more. */
 const char *data_options_text(Check *c, const char **names, int *count);
-void check_choice(Check *c, Stmt *s);  /* after the fields are known */
-void check_weights(Check *c, Stmt *s); /* after the method's states are */
+/* Checks the options together, once the fields of the source are known. */
+void check_choice(Check *c, Stmt *s);
+/* Checks the state of `weights`, once all states of the method are declared. */
+void check_weights(Check *c, Stmt *s);
 enum { MOST_DATA_OPTIONS = 32 };
 
 /* check_field.c */
-Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image, train.all.image */
+/* Returns the type of `train.image` or `train.all.image`. `data` stands before the last dot. */
+Type *check_field(Check *c, Expr *e, Symbol *data);
 /* Returns the field that `train.image` names where no batch is meant. NULL after a message, or if
  * the source is poisoned. */
 const DataField *check_named_field(Check *c, Expr *e);
+/* Returns the field of this name, or NULL. */
 const DataField *source_find_field(const DataSource *data, const char *name);
-/* "image u8[1, 28, 28], label int and index int". */
+/* Returns the fields as text: "image u8[1, 28, 28], label int and index int". */
 const char *source_fields_text(Check *c, const DataSource *data);
 const char *source_nearest_field(Check *c, const DataSource *data, const char *name);
-/* Returns the rows of a source, for an array with a row for each sample; 1 after a message where
- * the number is not known. */
+/* Returns the number of rows of a source, for an array that has a row for each sample. Returns 1
+ * after the message that the number is not known. */
 int64_t source_rows(Check *c, DataSource *data, Span span);
+/* Returns the number of samples that a read of the source means here: of a sweep, of the stage at
+ * hand, or of a batch of the source. */
 int64_t source_batch(const Check *c, const DataSource *data);
 
 /* check_epoch.c */
 void check_every(Check *c, Stmt *s);
-/* Checks the number in `every 2 epochs`, for work between steps or an `eval`. */
+/* Checks the number of `every 2 epochs` and `every 100 steps`. */
 void check_cadence(Check *c, const Stmt *s);
 void check_measures(Check *c, const Stmt *eval); /* checks the statements of `eval` */
+/* Reports a `report` among the statements of a step. */
 void check_misplaced_report(Check *c, const Stmt *s);
-/* True for a key that rows of metrics.jsonl have in every run. */
+/* True for a key that metrics.jsonl has in every run. No report or loss may have such a name. */
 bool check_is_key_of_log(const char *name);
 
 /* check_expr.c */
+/* Finds the type of an expression, notes it in `type`, and returns it. */
 Type *check_expr(Check *c, Expr *e);
-/* the place of the argument's name, or of an argument without one */
+/* Returns the place of the name of argument `at`, or of the argument itself if it has none. */
 Span call_argument_span(const Expr *call, int at);
-Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
-/* Reports what dim_fault tells of the dimensions made since the last time, if anything. */
+/* Returns the dimension that an expression is, or NULL if it is none. */
+Dim *dim_of(Check *c, const Expr *e);
+/* Reports the fault, if any, in the dimensions that were made since the last call. */
 void dim_report_fault(Check *c, Span span);
+/* Gives an index the extent of an axis at which it stands, and reports an index that has another
+ * extent already. `what` names the axis in messages: "axis 1 of `u`". */
 void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
+/* Declares an index in the current scope, with its end if one is written. Reports an index that
+ * hides a name. */
 void binder_open(Check *c, Binder *binder);
-/* Then it is reported; `of`: "a reduction". */
+/* True after a message about too many indices. `of` is what they belong to: "a reduction". */
 bool binders_too_many(Check *c, Binder *const *binders, int count, const char *of);
-/* True if a name stands in the text that the parser left out, where it was most likely declared. */
+/* True if a name stands in text that the parser left out, where it was most likely declared. The
+ * caller then reports nothing. */
 bool parse_was_broken(Check *c, const char *name);
+/* Closes the binders of a let or a reduction. An index without an extent is reported, and gets the
+ * extent 1. If `quiet`, something in the body is wrong already, maybe the very array that would
+ * have given the extent, and nothing is reported. */
 void binders_close(Check *c, Binder **binders, int count, bool quiet);
 bool type_same_shape(const Type *a, const Type *b);
 /* True if two dimensions are equal, or may be for some sizes, as 2*ceil(H / 2) and H. Lowering,
  * which knows the sizes, compares them again. Two different names are not equal. */
 bool dim_may_be_equal(Check *c, Dim *a, Dim *b);
-/* True if the net has a part of this name, which was given where the network is composed. */
+/* True if the network has a part of this name, which it got where the network was composed. */
 bool net_has_part(const Symbol *net, const char *name);
-/* True if every part of the composition has a name. */
+/* True if the network is composed of parts that all have names. */
 bool net_names_all_parts(const Symbol *net);
 bool type_is_numeric(const Type *t);
 /* True if the type is the consequence of an error that was reported. */
@@ -227,8 +276,10 @@ void check_next(Check *c, Stmt *s);
 
 /* check_call.c */
 Type *check_call(Check *c, Expr *e);
-/* A >> part: reports a built-in of two or more arrays. */
+/* Reports a part of a composition, `A >> part`, that is a built-in of two or more arguments. */
 void check_part_of_chain(Check *c, const Expr *part);
+/* Returns the type of a network applied to an argument of this type, or poison after a message at
+ * `span`. */
 Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span);
 
 #endif

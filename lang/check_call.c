@@ -12,6 +12,8 @@ typedef struct Bindings {
     ARRAY(Dim *) to;
 } Bindings;
 
+/* Returns the dimension that a symbol of the signature stands for in this call, or NULL if it is
+ * not bound yet. */
 static Dim *bound(const Bindings *b, const Symbol *s) {
     for (int i = 0; i < b->from.count; i++)
         if (b->from.items[i] == s) return b->to.items[i];
@@ -23,6 +25,7 @@ static void bind_dim(Check *c, Bindings *b, Symbol *s, Dim *to) {
     array_push(c->arena, &b->to, to);
 }
 
+/* Returns a dimension of the signature in the dimensions of the call. */
 static Dim *replaced(Check *c, Dim *dim, const Bindings *b) {
     return dim_substitute(c->dims, dim, b->from.items, b->to.items, b->from.count);
 }
@@ -38,12 +41,17 @@ static void note_parameter(Check *c, const Param *param) {
     diag_note(c->diag, param->span, "`%s` is declared here", param->name);
 }
 
+/* True if an argument fits a parameter by the kind of its elements: an int counts as a real, and an
+ * array of ints as an array of conditions. An array of ints for an array of reals is refused
+ * before. */
 static bool kinds_fit(const Type *want, const Type *given) {
     return want->kind == given->kind || (want->kind == KIND_REAL && type_is_numeric(given)) ||
            want->kind == KIND_ANY_SHAPE ||
            (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
 }
 
+/* True after a message: the argument differs from the parameter in kind or in its number of
+ * axes. */
 static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given, Span span) {
     const Type *want = param->type;
     bool lacks_flat = false, is_no_truth = false;
@@ -69,8 +77,9 @@ static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given,
     return true;
 }
 
-/* True if an array of this type fits the parameter. Symbols of the signature are bound by their
- * first plain occurrence. */
+/* True if an argument of this type fits the parameter, or if one of both types is poison. False
+ * after a message. A dimension of the signature that is not bound yet is bound where it stands
+ * alone as an axis. */
 static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, Span span) {
     const Type *want = param->type;
     if (type_is_poison(given) || type_is_poison(want)) return true;
@@ -96,9 +105,9 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
     return true;
 }
 
-/* Binds the names that stand alone in a signature's axes to the given extents, before any
- * comparison, because a formula may stand ahead of the axis that introduces its name: `x[2 * N],
- * y[N]`. */
+/* Binds the names that stand alone in a signature's axes to the given extents. This is done for all
+ * parameters before any comparison, because a formula may stand ahead of the axis that introduces
+ * its name: `x[2 * N], y[N]`. */
 static void introduce(Check *c, const Param *param, const Type *given, Bindings *b) {
     const Type *want = param->type;
     if (!want || type_is_poison(want) || want->rank != given->rank) return;
@@ -112,13 +121,14 @@ static void introduce(Check *c, const Param *param, const Type *given, Bindings 
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
+/* Returns the number of the parameter of this name, or -1. */
 static int find_param(const Param *params, int count, const char *name) {
     for (int i = 0; i < count; i++)
         if (strcmp(params[i].name, name) == 0) return i;
     return -1;
 }
 
-/* "z, w and tau" */
+/* Returns the names as text, as in "z, w and tau". There is at least one. */
 static const char *list_names(Check *c, const char *const *names, int count) {
     const char *text = names[0];
     for (int i = 1; i < count; i++)
@@ -139,8 +149,9 @@ static void unknown_argument(Check *c, Span span, const char *name, const char *
         diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
 }
 
-/* Returns the argument of each parameter, or NULL. Reports unknown, repeated, missing and
- * superfluous arguments; after one of them, all entries are NULL. */
+/* Returns the arguments in the order of the parameters. An entry is NULL where the call leaves out
+ * a parameter that has a default. Reports unknown, repeated, missing and superfluous arguments, and
+ * returns NULL after such a message. */
 static Expr **place_arguments(Check *c, const Expr *call, const char *callee, const Param *params,
                               int count, Span declared) {
     Expr **placed = arena_array(c->arena, Expr *, count + 1);
@@ -168,8 +179,8 @@ static Expr **place_arguments(Check *c, const Expr *call, const char *callee, co
             placed[at] = call->args[i];
         }
     }
-    /* Behind an unknown name, the missing argument is most likely the one that was meant. One
-     * message is enough. */
+    /* After an unknown name nothing is said about missing arguments, because the one that is
+     * missing is most likely the one whose name was misspelt. */
     for (int i = 0; good && i < count; i++) {
         if (placed[i] || params[i].value) continue;
         diag_report(c->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`",
@@ -202,6 +213,8 @@ static const struct {
 #undef ANY
 };
 
+/* Returns the type of a built-in that works element by element, or poison after a message. Numbers
+ * go with arrays of any shape; all arrays have one shape. */
 static Type *map_type(Check *c, const Expr *e, Rule rule) {
     Type *shape = e->args[0]->type;
     bool whole = true;
@@ -229,6 +242,7 @@ static Type *map_type(Check *c, const Expr *e, Rule rule) {
     return type_make(c, kind, shape->rank, shape->dims);
 }
 
+/* Returns the type of `dot` or `cos` of two vectors, or poison after a message. */
 static Type *pair_type(Check *c, const Expr *e) {
     Type *a = e->args[0]->type;
     Type *b = e->args[1]->type;
@@ -304,6 +318,8 @@ static Type *concat_type(Check *c, const Expr *e) {
     return type_make(c, first->kind, first->rank, dims);
 }
 
+/* Returns the type of `reshape`. `there` and `wanted` are the numbers of elements before and
+ * after. */
 static Type *reshape_type(Check *c, const Expr *e) {
     Type *t = e->args[0]->type;
     Dim *dims[MAX_RANK];
@@ -330,8 +346,8 @@ static Type *reshape_type(Check *c, const Expr *e) {
         }
         wanted = dim_make(c->dims, DIM_MUL, wanted, dims[i - 1]);
     }
-    /* Sizes that only numbers decide, such as ceil(H / 2), are compared when all dimensions are
-     * numbers. */
+    /* A product with a name in it, such as ceil(H / 2), may be equal for some sizes. Lowering,
+     * which knows the sizes, compares it. */
     if (wanted != there && wanted->kind == DIM_CONST && there->kind == DIM_CONST) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
                     "reshape keeps every element, and here %s become %s", dim_text(c->arena, there),
@@ -341,6 +357,8 @@ static Type *reshape_type(Check *c, const Expr *e) {
     return type_make(c, t->kind, e->arg_count - 1, dims);
 }
 
+/* Returns the type of the first argument if it has from `low` to `high` axes, or NULL after a
+ * message. */
 static Type *need_rank(Check *c, const Expr *e, int low, int high) {
     Type *t = e->args[0]->type;
     if (t->rank >= low && t->rank <= high) return t;
@@ -350,6 +368,7 @@ static Type *need_rank(Check *c, const Expr *e, int low, int high) {
     return NULL;
 }
 
+/* Returns the type of `filled(Q, j)`. An index j runs over the rows of the queue. */
 static Type *filled_type(Check *c, Expr *e) {
     const Symbol *queue = e->args[0]->symbol;
     if (!queue || queue->kind != SYMBOL_QUEUE) {
@@ -369,8 +388,9 @@ static Type *filled_type(Check *c, Expr *e) {
     return type_make(c, KIND_BOOL, 0, NULL);
 }
 
-/* Returns the type of new(..), for states, banks and queues of the method. Applications of a state
- * inside a net follow each other anyway. */
+/* Returns the type of new(..), which is for states, banks and queues of the method. A state inside
+ * a net needs no `new`: of the applications in one step, each reads what the one before has
+ * left. */
 static Type *new_type(Check *c, Expr *e) {
     const Symbol *s = e->args[0]->symbol;
     bool memory =
@@ -382,7 +402,7 @@ static Type *new_type(Check *c, Expr *e) {
     return type_poison(c);
 }
 
-/* ---- library calls: along the last axes, the axes before them counting rows ------------------ */
+/* ---- library calls, which work along the last axes, for each row of the axes before ---------- */
 
 static Type *solve_type(Check *c, const Expr *e) {
     Type *a = e->args[0]->type;
@@ -399,6 +419,8 @@ static Type *solve_type(Check *c, const Expr *e) {
     return type_poison(c);
 }
 
+/* Returns the type of `argsort`, `solve` or `assignment`, or poison after a message. `argsort`
+ * gives a place for each element, `assignment` a column for each row of its matrix. */
 static Type *library_type(Check *c, const Expr *e, const char *name) {
     for (int i = 0; i < e->arg_count; i++) {
         if (e->args[i]->type->kind == KIND_REAL || e->args[i]->type->kind == KIND_INT) continue;
@@ -434,6 +456,7 @@ static Type *flat_type(Check *c, Expr *e) {
     return type_make(c, t->kind, 2, dims);
 }
 
+/* Returns the type of `range(E)` or `permutation(E)`, an array of E ints. */
 static Type *counted_type(Check *c, Expr *e, const char *name) {
     Dim *count = dim_of(c, e->args[0]);
     if (count) return type_make(c, KIND_INT, 1, &count);
@@ -442,6 +465,8 @@ static Type *counted_type(Check *c, Expr *e, const char *name) {
     return type_poison(c);
 }
 
+/* Returns the type of `bilinear(x, c, row, column)`. An index c runs over the channels of the
+ * image. */
 static Type *bilinear_type(Check *c, Expr *e) {
     const Type *t = need_rank(c, e, 3, 3);
     const Expr *channel = e->args[1];
@@ -469,7 +494,8 @@ static Type *misplaced_distribution(Check *c, const Expr *e, const char *name) {
     return type_poison(c);
 }
 
-/* The type of a built-in whose row of builtins.def has the rule `own`. */
+/* Returns the type of a built-in whose row of builtins.def has the rule `own`, or poison after a
+ * message. */
 static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "cos") == 0)
         return e->arg_count == 1 ? map_type(c, e, RULE_map) : pair_type(c, e);
@@ -497,7 +523,8 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     return type_make(c, KIND_REAL, 0, NULL); /* a distribution makes one draw */
 }
 
-/* Suggests a reduction for `sum(x)`, with an index for each axis of its argument. */
+/* True for a reduction that is called like a function, `sum(x)`, unless the spec declares that
+ * name. */
 static bool is_reduction(Check *c, const Expr *e) {
     if (e->callee->kind != EXPR_NAME || scope_find(c->scope, e->callee->name)) return false;
     for (int i = 0; i < REDUCE_KINDS; i++)
@@ -505,7 +532,8 @@ static bool is_reduction(Check *c, const Expr *e) {
     return false;
 }
 
-/* `x[i, d]` of an argument, and `i, d` alone. */
+/* Returns the argument with an index for each of its axes, `z[i, j]`, and sets *indices to the
+ * indices alone, `i, j`. An argument that is no name stands as `x`. */
 static const char *with_indices(Check *c, const Expr *argument, const char **indices) {
     static const char *const letters[] = {"i", "j", "k", "l", "m", "n", "a", "b"};
     const int rank =
@@ -523,6 +551,7 @@ static const char *with_indices(Check *c, const Expr *argument, const char **ind
     return arena_printf(c->arena, "%s[%s]", name, *indices);
 }
 
+/* Reports `sum(x)`, and suggests the reduction with an index for each axis of its argument. */
 static Type *report_reduction(Check *c, const Expr *e) {
     const char *name = e->callee->name;
     const char *indices;
@@ -576,21 +605,23 @@ static Type *check_builtin(Check *c, Expr *e) {
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
+/* True if every parameter is a scalar. Such a function acts element by element on arrays. */
 static bool all_scalars(const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++)
         if (fn->params[i].has_shape) return false;
     return true;
 }
 
-/* True if the signature of a function is checked. After a message about a call of itself, or about
- * depth, it may not be. */
+/* True if the parameters have their symbols. A function has none after the message that it calls
+ * itself, or that calls nest too deep, and no call of it can be checked. */
 static bool is_checked(const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++)
         if (!fn->params[i].symbol) return false;
     return true;
 }
 
-/* Binds numbers that the call leaves out to their defaults, which may depend on given ones. */
+/* Binds the numbers that the call leaves out to their defaults, which may depend on the given
+ * numbers. */
 static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Bindings *b) {
     for (int i = 0; i < fn->param_count; i++) {
         const Param *param = &fn->params[i];
@@ -633,7 +664,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
             continue;
         }
         good &= unify(c, &fn->params[i], given, &b, placed[i]->span);
-        /* The number sizes something inside the function, such as d0 of a slice. */
+        /* A number may size an array inside the function, as d0 does in the shape of a slice. */
         Dim *number = given->rank == 0 ? dim_of(c, placed[i]) : NULL;
         if (number) bind_dim(c, &b, fn->params[i].symbol, number);
     }
@@ -645,6 +676,8 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
 
 /* ---- networks -------------------------------------------------------------------------------- */
 
+/* Binds the configuration of a network to the numbers that its constructor gives, or to the
+ * defaults. Arguments that do not fit are passed over here, since `configure` reports them. */
 static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
     Expr **placed = arena_array(c->arena, Expr *, net->config_count + 1);
     int position = 0;
@@ -665,8 +698,8 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
 static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argument, Span span) {
     const Stmt *net = symbol->stmt;
     Bindings b = {0};
-    /* The names inside the network get their meanings before it is applied, wherever its statement
-     * stands. */
+    /* The body of the network is checked first, wherever its statement stands, because only then do
+     * the names in it have symbols and types. */
     Scheme *scheme = type_scheme_of(c, symbol);
     bind_config(c, net, call, &b);
     if (!net->has_params) {
@@ -686,7 +719,8 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
     return substituted(c, scheme->result, &b);
 }
 
-/* True if a built-in in a composition takes one argument. False after a message. */
+/* True if a built-in takes one argument, as whatever stands in a composition must. False after a
+ * message. */
 static bool takes_one(Check *c, const Expr *name) {
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
         if (strcmp(builtins[i].name, name->symbol->name) != 0 || builtins[i].low <= 1) continue;
@@ -708,7 +742,8 @@ void check_part_of_chain(Check *c, const Expr *part) {
     }
 }
 
-/* Returns the type of a function in a composition, which is that of a call with one argument. */
+/* Returns the type of a function or a built-in in a composition. It is the type of a call whose one
+ * argument, `x`, is made up here. */
 static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
     Symbol *input = arena_new_of(c->arena, Symbol);
     *input = (Symbol){.kind = SYMBOL_LET, .name = "x", .span = span, .type = argument};
@@ -745,6 +780,8 @@ Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
     case EXPR_MEMBER:
         if (!s) return type_poison(c);
         if (s->kind == SYMBOL_NET_PART) {
+            /* Names and copies may stand between the network and the composition that has its
+             * parts. The number of steps is bounded in case they lead in a circle. */
             const Expr *whole = net->args[0];
             for (int hop = 0;
                  whole && whole->kind != EXPR_COMPOSE && hop <= 2 * c->module->stmt_count; hop++)
@@ -777,6 +814,7 @@ Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
     return type_poison(c);
 }
 
+/* True if the expression contains the index that the binder brings into scope. */
 static bool speaks_of(const Expr *e, const Binder *binder) {
     if (!e) return false;
     if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX &&
@@ -809,7 +847,8 @@ static const Param *sized_by(const Stmt *net, const char *setting) {
     return NULL;
 }
 
-/* True if settings that are extents of weights are whole and at least 1. False after a message. */
+/* True if all settings that are extents of weights are whole and at least 1. False after a
+ * message. */
 static bool sizes_are_whole(Check *c, const Stmt *net, Expr *const *placed) {
     bool good = true;
     for (int i = 0; i < net->config_count; i++) {
@@ -842,7 +881,8 @@ static Type *apply_net(Check *c, Expr *e) {
     return type_poison(c);
 }
 
-/* The settings of a net or an optimiser, in parentheses behind its name. */
+/* Checks the settings of a net or an optimiser, in parentheses behind its name, and returns its
+ * type. A net whose settings do not fit is poison. */
 static Type *configure(Check *c, Expr *e, Symbol *s) {
     const Stmt *stmt = s->stmt;
     Expr **placed =

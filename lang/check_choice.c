@@ -36,6 +36,7 @@ static Span option_span(const Expr *call, const char *name) {
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
+/* Puts the value of a numeric option in its field of the source. */
 static void take_number(DataSource *data, const char *name, double number) {
     const struct {
         const char *name;
@@ -56,7 +57,7 @@ static void read_number_choice(Check *c, DataSource *data, const OptionRow *row,
         take_number(data, row->name, value->constant);
 }
 
-/* `part = 0.0 .. 0.8` */
+/* Reads `part = 0.0 .. 0.8`, and reports what is no such range. */
 static void read_part_choice(Check *c, DataSource *data, const OptionRow *row, Expr *value,
                              Span span) {
     const OptionRow end = {.name = "part",
@@ -88,6 +89,7 @@ static bool is_episodes(const Expr *e) {
            strcmp(e->callee->name, "episodes") == 0;
 }
 
+/* Returns the value of `ways` or `each`, or 0 after a message. */
 static int64_t episode_number(Check *c, const Expr *call, int at) {
     const OptionRow row = {.name = call->arg_names[at],
                            .wants = WANTS_WHOLE,
@@ -102,6 +104,7 @@ static int64_t episode_number(Check *c, const Expr *call, int at) {
                : 0;
 }
 
+/* Reads both arguments of an episode. After a message, the source has no episodes. */
 static void read_episodes(Check *c, DataSource *data, const Expr *call) {
     static const char *const names[] = {"ways", "each"};
     int64_t *places[] = {&data->ways, &data->each};
@@ -188,6 +191,7 @@ bool check_data_option(Check *c, DataSource *data, const Expr *call, int at) {
 
 /* ---- where ----------------------------------------------------------------------------------- */
 
+/* Gives the comparison of an operator. False for an operator that does not compare. */
 static bool comparison_of(Operator op, DataComparison *out) {
     switch (op) {
     case OP_EQ:
@@ -224,7 +228,8 @@ static bool comparison_of(Operator op, DataComparison *out) {
     return false;
 }
 
-/* True if rows may be chosen by the field: it is a number, or `index`. Reports the others. */
+/* True if rows may be chosen by this field: it is a number, or `index`. False after a message, or
+ * where one was given before. */
 static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
     const DataSource *data = s->data;
     const DataField *field = source_find_field(data, name->name);
@@ -247,6 +252,8 @@ static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
 
 typedef ARRAY(DataCondition) Conditions;
 
+/* Appends the conditions that `and` joins to the list. What is no comparison of a field with a
+ * known number is reported and left out. */
 static void read_condition(Check *c, const Stmt *s, const Expr *e, Conditions *list) {
     DataCondition condition = {.field = NULL};
     if (e->kind == EXPR_BINARY && e->op == OP_AND) {
@@ -276,7 +283,7 @@ static void read_condition(Check *c, const Stmt *s, const Expr *e, Conditions *l
 
 /* ---- classes --------------------------------------------------------------------------------- */
 
-/* Returns the option that works by classes, or NULL. */
+/* Returns the first given option that goes by classes, or NULL. */
 static const char *class_option(const DataSource *data) {
     const DataSelection *s = &data->selection;
     return s->per_class > 0   ? "per_class"
@@ -288,6 +295,8 @@ static const char *class_option(const DataSource *data) {
                               : NULL;
 }
 
+/* Checks that the source has the int field that says the class of a sample, where `by` names it or
+ * an option needs it. */
 static void check_class_field(Check *c, const Stmt *s) {
     const DataSource *data = s->data;
     const char *by = data->selection.by ? data->selection.by : "label";
@@ -311,6 +320,7 @@ static void check_class_field(Check *c, const Stmt *s) {
                           "share of all rows is `part = 0.0 .. 0.1`");
 }
 
+/* Reports options that exclude each other. A batch of episodes has ways times each rows. */
 static void check_together(Check *c, const Stmt *s) {
     DataSource *data = s->data;
     const DataSelection *chosen = &data->selection;
@@ -345,7 +355,7 @@ void check_choice(Check *c, Stmt *s) {
     check_together(c, s);
 }
 
-/* `weights = w` stands above the state that it names. */
+/* Called after all statements, because a source stands above the state that its `weights` names. */
 void check_weights(Check *c, Stmt *s) {
     DataSource *data = s->data;
     if (!data->weights) return;

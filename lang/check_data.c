@@ -1,5 +1,5 @@
-/* Checks `data` statements: the reader and its settings, and that the fields which the statement
- * claims are those which the data has. */
+/* Checks `data` statements: the reader and its settings, the fields that the statement claims, and
+ * the fields and rows that the data has. */
 #include "lang/check.h"
 
 #include <math.h>
@@ -7,6 +7,7 @@
 
 const char *const data_type_names[DATA_TYPES] = {"real", "int", "u8"};
 
+/* Returns the readers that the caller of the checker knows. There may be none. */
 static const DataCatalogue *catalogue_of(const Check *c) {
     static const DataCatalogue none = {.reader_count = 0};
     return c->hooks->data ? c->hooks->data : &none;
@@ -42,7 +43,7 @@ static const DataReader *find_reader(Check *c, const Expr *call) {
     else
         diag_report(c->diag, CODE_UNKNOWN_DATA, call->span,
                     "a data source is a call with its path: `data.images(\"photos\", size = 64)`");
-    /* the name is wanted without its `data.` */
+    /* A reader that is called without `data.` is looked for by its bare name. */
     if (call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME) {
         name = call->callee->name;
     }
@@ -54,10 +55,13 @@ static const DataReader *find_reader(Check *c, const Expr *call) {
     return NULL;
 }
 
+/* Returns the first argument if it has no name, which is the path or the split, or NULL. */
 static const Expr *first_argument(const Expr *call) {
     return call->arg_count && !(call->arg_names && call->arg_names[0]) ? call->args[0] : NULL;
 }
 
+/* Reads the split of a reader whose data is the same wherever it lies. After a message the source
+ * counts as "train". */
 static void read_split(Check *c, DataSource *data, const Expr *call) {
     static const char *const splits[] = {"train", "test"};
     const Expr *split = first_argument(call);
@@ -121,7 +125,7 @@ static void read_setting(Check *c, DataSource *data, const OptionRow *row, const
     if (good)
         add_setting(c, data, setting);
     else
-        data->poisoned = true; /* the fields depend on the argument that is wrong */
+        data->poisoned = true; /* the fields may depend on the setting that is wrong */
 }
 
 static bool names_argument(const Expr *call, const char *name) {
@@ -131,8 +135,8 @@ static bool names_argument(const Expr *call, const char *name) {
     return false;
 }
 
-/* Checks that required settings are given. A setting that counts, and whose standard value is below
- * the least one, has no standard value. */
+/* Reports required settings that are missing. A setting is required if it is a whole number and its
+ * row has a standard value below the least allowed value. */
 static void check_required(Check *c, DataSource *data, const Expr *call) {
     const DataCatalogue *known = catalogue_of(c);
     for (int i = 0; i < known->setting_count; i++) {
@@ -180,7 +184,7 @@ static void unknown_setting(Check *c, const DataSource *data, const Expr *call, 
                      data->reader);
 }
 
-/* True if the argument's name has occurred before. The first one counts. */
+/* True after a message: an argument before this one has the same name. The first of them counts. */
 static bool is_again(Check *c, const Expr *call, int at) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
     for (int i = 0; name && i < at; i++) {
@@ -225,6 +229,7 @@ static bool claimed_type(Check *c, const Param *p, DataType *type) {
     return false;
 }
 
+/* Sets *out to the extent of a claimed axis. False after a message. */
 static bool claimed_axis(Check *c, Expr *e, int64_t *out) {
     const Type *t = check_expr(c, e);
     if (t->kind == KIND_POISON) return false;
@@ -267,6 +272,8 @@ static bool may_name_field(Check *c, const Stmt *s, int at) {
     return false;
 }
 
+/* Reads the fields that the statement claims. A field that does not fit is left out and poisons the
+ * source, since other statements may use it. */
 static void read_claim(Check *c, const Stmt *s, DataSource *data) {
     data->claim = arena_array(c->arena, DataField, s->param_count + 1);
     for (int i = 0; i < s->param_count; i++) {
@@ -282,8 +289,9 @@ static void read_claim(Check *c, const Stmt *s, DataSource *data) {
 
 /* ---- what the data has ----------------------------------------------------------------------- */
 
-/* Returns the rows of the split: of the argument itself, or of the setting `split`, which is
- * "train" if it is not given. */
+/* Returns how many rows the split holds in the data as it is published: the split that the argument
+ * names, or the setting `split`, which is "train" if it is not given. Returns 0 for the path of a
+ * single file, whose rows are not known. */
 static int64_t preset_rows(const DataPreset *preset, const DataReader *reader,
                            const DataSource *data) {
     const char *split = reader->of_split ? data->path : "train";
@@ -293,8 +301,8 @@ static int64_t preset_rows(const DataPreset *preset, const DataReader *reader,
     return strcmp(split, "test") == 0 ? preset->test : preset->train;
 }
 
-/* The fields of a reader whose data is the same wherever it lies, and how many rows its split
- * holds. */
+/* Takes the fields of a reader whose data is the same wherever it lies, unless the spec claims
+ * some, and sets *held to the rows of its split. Both stay as they are for other readers. */
 static void take_preset(Check *c, const DataReader *reader, DataSource *data, int64_t *held) {
     const DataCatalogue *known = catalogue_of(c);
     for (int i = 0; i < known->preset_count; i++)
@@ -307,7 +315,8 @@ static void take_preset(Check *c, const DataReader *reader, DataSource *data, in
             fields[data->field_count++] = known->fields[i].field;
 }
 
-/* Takes what the spec claims, or what is known of the reader, because the data is missing. */
+/* Takes what the spec claims, or what is known of the reader, because the data is missing or does
+ * not fit. Reports a source whose fields nobody knows. */
 static void take_claim(Check *c, const DataReader *reader, const Stmt *s, const char *sentence) {
     DataSource *data = s->data;
     int64_t held = 0;
@@ -332,6 +341,7 @@ static void take_claim(Check *c, const DataReader *reader, const Stmt *s, const 
                  s->name, s->name, data->reader);
 }
 
+/* Finds the fields: in the data, if the caller finds it there, or in the claim. */
 static void take_schema(Check *c, const DataReader *reader, const Stmt *s) {
     DataSource *data = s->data;
     const char *sentence = "nobody looked for it";
@@ -352,7 +362,8 @@ static void take_schema(Check *c, const DataReader *reader, const Stmt *s) {
     }
 }
 
-/* The rows that the selection leaves of data that is there. */
+/* Counts the rows that the selection leaves of data that is there. A choice with an error is not
+ * counted, since it would be reported a second time. */
 static void count_rows(Check *c, const Stmt *s, bool choice_fits) {
     DataSource *data = s->data;
     const char *sentence = "";

@@ -17,6 +17,7 @@ bool call_is_distribution(const Expr *e) {
     return false;
 }
 
+/* Returns the type of one drawn name, or poison after a message. */
 static Type *draw_type(Check *c, Param *p) {
     c->drawn = p->value;
     Type *value = check_expr(c, p->value);

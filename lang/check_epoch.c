@@ -7,6 +7,7 @@
 
 static const char kmeans_form[] = "update centres, members <- kmeans(points, 100)";
 
+/* True for an update whose value is a call of the built-in `kmeans`. */
 static bool is_kmeans(const Check *c, const Stmt *s) {
     const Expr *v = s->value;
     const Symbol *callee = v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME &&
@@ -51,7 +52,8 @@ static void check_kmeans_option(Check *c, const Expr *call, int at) {
     }
 }
 
-/* True if the target is one of the two states: centres real[K, D], members int[N]. */
+/* True if the target is a state that can keep one of the two results: the centres, real[K, D], or
+ * the members, int[N]. False after a message. */
 static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *dims,
                   const char *what) {
     Type *t = check_expr(c, target);
@@ -68,8 +70,8 @@ static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *d
     return false;
 }
 
-/* True if an error has reported that the rows of a source are not known; its arrays then have one
- * row. */
+/* True if a source without known rows was reported. Its arrays then have one row, which says
+ * nothing about the number of clusters. */
 static bool rows_are_unknown(const Check *c) {
     for (int i = 0; i < c->method->spec->stmt_count; i++) {
         const Stmt *s = c->method->spec->stmts[i];
@@ -80,6 +82,7 @@ static bool rows_are_unknown(const Check *c) {
     return false;
 }
 
+/* Checks `update centres, members <- kmeans(points, 100)`. */
 static void check_kmeans(Check *c, Stmt *s) {
     Expr *call = s->value;
     if (s->target_count != 2 || call->arg_count < 2) {
@@ -139,8 +142,8 @@ static void check_sweep_statement(Check *c, Stmt *s) {
                     "a sweep is made of view, let and update");
 }
 
-/* True if a sweep adds up in a state, so that it must meet each sample once. A sweep that writes by
- * row may meet some samples twice. */
+/* True if a sweep writes a whole state, as sums over batches do, so that it must meet each sample
+ * once. A sweep that writes rows by their numbers may meet some samples twice. */
 static bool adds_up(const Stmt *over) {
     for (int i = 0; i < over->body_count; i++)
         if (over->body[i]->kind == STMT_UPDATE && over->body[i]->targets[0]->kind != EXPR_INDEX)
@@ -148,8 +151,8 @@ static bool adds_up(const Stmt *over) {
     return false;
 }
 
-/* Returns the samples to take at a time, which divide the rows if each must be met once. 0 after a
- * message. */
+/* Returns the number of samples that a sweep takes at a time. If each sample must be met once, it
+ * divides the rows of the source. Returns 0 after a message that no such number is suitable. */
 static int64_t rows_at_a_time(Check *c, const Stmt *over, DataSource *data) {
     enum {
         FEWEST = 50,
@@ -246,8 +249,10 @@ void check_misplaced_report(Check *c, const Stmt *s) {
                  s->name);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
+/* Checks a statement between two epochs, between two steps or in `eval`; `where` names the
+ * block. */
 static void check_statement_between(Check *c, Stmt *s, const char *where) {
     if (s->kind == STMT_LET) {
         check_let(c, s);

@@ -30,6 +30,7 @@ bool eval_is_field(const Expr *of) {
 
 /* ---- eval ------------------------------------------------------------------------------------ */
 
+/* Returns the names of the options of an evaluation: "k, temperature, by_class". */
 static const char *options_text(Check *c, const char *evaluation) {
     const char *text = "";
     for (int i = 0; i < EVAL_ROWS; i++)
@@ -38,6 +39,7 @@ static const char *options_text(Check *c, const char *evaluation) {
     return text;
 }
 
+/* Reports an argument that has no name, or the name of no option. */
 static void unknown_option(Check *c, const Expr *call, int at, const char *evaluation) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
     const char *names[EVAL_ROWS];
@@ -56,6 +58,7 @@ static void unknown_option(Check *c, const Expr *call, int at, const char *evalu
     if (near) diag_mean(c->diag, call_argument_span(call, at), near);
 }
 
+/* Reports the networks and sources that the evaluation needs and the call leaves out. */
 static void check_missing(Check *c, const Expr *call, const char *evaluation) {
     const char *missing = "";
     for (int i = 0; i < EVAL_ROWS; i++) {
@@ -83,6 +86,7 @@ static Expr *eval_argument(const Expr *call, const char *name) {
     return NULL;
 }
 
+/* Returns the source that the option names, or NULL. */
 static const DataSource *eval_source(const Expr *call, const char *name) {
     const Expr *e = eval_argument(call, name);
     return e && e->symbol && e->symbol->kind == SYMBOL_DATA ? e->symbol->stmt->data : NULL;
@@ -101,6 +105,7 @@ static bool is_array(const DataField *field) {
     return field->rank > 0;
 }
 
+/* Returns the one field of the source that fits. NULL if none or several fit. */
 static const DataField *only_field(const DataSource *bank, bool (*fits)(const DataField *field)) {
     const DataField *only = NULL;
     for (int i = 0; i < bank->field_count; i++) {
@@ -119,7 +124,8 @@ const DataField *eval_field(const DataSource *bank, const char *option) {
     return labels ? only_field(bank, is_label) : bytes ? bytes : only_field(bank, is_array);
 }
 
-/* Checks that both sources have the field, of one type. */
+/* Reports a field of the bank that the query does not have with the same type and shape. The
+ * evaluation reads the field of both. */
 static void compare_sources(Check *c, const DataField *field, const DataSource *bank,
                             const DataSource *query, Span span) {
     const DataField *other = source_find_field(query, field->name);
@@ -133,7 +139,8 @@ static void compare_sources(Check *c, const DataField *field, const DataSource *
                 source_fields_text(c, query));
 }
 
-/* Suggests a field of the bank for the missing one. */
+/* Suggests a field of the bank for an option that is not given and has no answer of its own. For
+ * labels that are no ints, suggests a claim. */
 static void suggest_field(Check *c, const char *option, const DataSource *bank) {
     const bool labels = strcmp(option, "labels") == 0;
     const DataField *label = labels ? source_find_field(bank, "label") : NULL;
@@ -152,6 +159,8 @@ static void suggest_field(Check *c, const char *option, const DataSource *bank) 
                      labels ? "an int with a number for each sample, as labels are" : "an array");
 }
 
+/* Checks the field that an evaluation reads for `of` or `labels`: the one that the call names, or
+ * the one that eval_field finds. */
 static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank,
                              const DataSource *query) {
     Expr *given = eval_argument(call, option);
@@ -181,14 +190,14 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
 
 /* ---- formulas -------------------------------------------------------------------------------- */
 
-/* The reads of a formula of an evaluation. */
+/* A walk over a formula of an evaluation, and what it has found. */
 typedef struct Reading {
     Check *c;
     const Expr *call;
     const DataSource *bank;
     const DataSource *query;
-    bool reads_field;
-    bool refused;
+    bool reads_field; /* true if the formula reads a field of some source */
+    bool refused;     /* true after a message */
 } Reading;
 
 static void refuse_features(Reading *r, Span span, const char *what) {
@@ -197,6 +206,8 @@ static void refuse_features(Reading *r, Span span, const char *what) {
                 "features are made of fields of the bank, networks and functions, and %s", what);
 }
 
+/* True for a name whose value belongs to a step or is kept from step to step. Features are made of
+ * fields, networks and functions alone. */
 static bool is_kept(const Symbol *s) {
     switch (s->kind) {
     case SYMBOL_LET:
@@ -229,7 +240,8 @@ static bool is_kept(const Symbol *s) {
     return false;
 }
 
-/* Reads a field of the bank such as `train.wave`, which the query must have too. */
+/* Checks a read of a field such as `train.wave`. It must be a field of the bank that the query has
+ * too, because the query's field is read in its place when the query's features are computed. */
 static void read_field(Reading *r, const Expr *e, const DataSource *source) {
     Check *c = r->c;
     r->reads_field = true;
@@ -250,6 +262,8 @@ static void read_field(Reading *r, const Expr *e, const DataSource *source) {
         compare_sources(c, source_find_field(source, e->name), r->bank, r->query, e->span);
 }
 
+/* Checks a name in a formula. Goes no further into `train.wave`, whose base `train` is no read by
+ * itself. */
 static bool read_name(void *context, Expr *e) {
     Reading *r = context;
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : e->kind == EXPR_NAME ? e : NULL;
@@ -267,8 +281,8 @@ static bool read_name(void *context, Expr *e) {
     return e->kind != EXPR_MEMBER || !base || base->kind != EXPR_NAME;
 }
 
-/* Returns the type of a formula of the bank's fields, for one sample as in a view, or for the
- * samples of a batch as in a sweep. Poisoned after a message. */
+/* Returns the type of a formula of the bank's fields, either for one sample, as in a view, or for
+ * the samples of a batch, as in a sweep. Poison after a message. */
 static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     static Stmt no_view;
     Check *c = r->c;
@@ -289,7 +303,8 @@ static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     return r->refused ? type_poison(c) : type;
 }
 
-/* Checks `of = waves.mel(train.wave)`, which the network is given for one sample. */
+/* Checks `of = waves.mel(train.wave)`, a formula whose value for one sample is given to the
+ * network. */
 static void check_recipe(Reading *r, Expr *recipe) {
     const Type *type = formula_type(r, recipe, true);
     if (type->kind == KIND_POISON || (type_is_numeric(type) && type->rank < MAX_RANK)) return;
@@ -299,8 +314,8 @@ static void check_recipe(Reading *r, Expr *recipe) {
                 MAX_RANK - 1, type_text(r->c->arena, type));
 }
 
-/* Checks `features = joined(numbers(train.number), words(train.word))`, which has a row for each
- * sample. */
+/* Checks the type of `features = joined(numbers(train.number), words(train.word))`, which has a row
+ * for each sample of a batch. */
 static void check_rows(Reading *r, Expr *formula, const Type *type) {
     Check *c = r->c;
     const Dim *rows = dim_const(c->dims, sweep_rows(r->bank));
@@ -314,7 +329,8 @@ static void check_rows(Reading *r, Expr *formula, const Type *type) {
                 type_text(c->arena, type));
 }
 
-/* True if an expression is a network, which is then applied to `of`. */
+/* True if an expression names a network, which is then applied to `of`. True also for a name that
+ * nothing declares, since the message about the name is then the right one. */
 static bool names_net(Check *c, const Expr *e) {
     while (e->kind == EXPR_MEMBER)
         e = e->args[0];
@@ -332,6 +348,8 @@ static void check_network(Reading *r, Expr *features) {
                 r->call->callee->name, type_text(r->c->arena, t));
 }
 
+/* Checks `features` and `of`: a network with what it is given, or a formula that stands for
+ * both. */
 static void check_features(Reading *r) {
     Check *c = r->c;
     Expr *features = eval_argument(r->call, "features");
@@ -360,13 +378,15 @@ static void check_features(Reading *r) {
 
 /* ---- one evaluation -------------------------------------------------------------------------- */
 
+/* True if an argument before this one has the same name. */
 static bool is_given_twice(const Expr *call, int at) {
     for (int i = 0; i < at; i++)
         if (call->arg_names[i] && strcmp(call->arg_names[i], call->arg_names[at]) == 0) return true;
     return false;
 }
 
-/* Checks sources and numbers. Features and fields, which depend on these, come later. */
+/* Checks one option if it is a source, a number or a truth value. Features and fields depend on the
+ * sources, so check_one checks them after all options. */
 static void check_option(Check *c, const Expr *call, int at, const char *evaluation) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
     const OptionRow *row = name ? option_find(evals, EVAL_ROWS, evaluation, name) : NULL;
@@ -404,7 +424,7 @@ static void check_one(Check *c, const Expr *call) {
                        .call = call,
                        .bank = eval_source(call, "bank"),
                        .query = eval_source(call, "query")};
-    /* This is reported already, and the fields depend on it. */
+    /* A missing source is reported already, and no field can be checked without it. */
     if (!reading.bank || !reading.query) {
         Expr *features = eval_argument(call, "features");
         if (features && features->kind == EXPR_NAME) {
@@ -417,7 +437,8 @@ static void check_one(Check *c, const Expr *call) {
         check_eval_field(c, call, "labels", reading.bank, reading.query);
 }
 
-/* The evaluations of the table, in its order. */
+/* Sets `names` to the evaluations in the order of evals.def, and returns how many there are. All
+ * rows of one evaluation stand together. */
 static int evaluation_names(const char **names) {
     int count = 0;
     for (int i = 0; i < EVAL_ROWS; i++)
@@ -426,7 +447,7 @@ static int evaluation_names(const char **names) {
     return count;
 }
 
-/* "knn(..), linear(..)" */
+/* Returns the names as text: "knn(..), linear(..)". */
 static const char *names_text(Check *c, const char *const *names, int count) {
     const char *text = "";
     for (int i = 0; i < count; i++)

@@ -13,8 +13,8 @@ bool type_same_shape(const Type *a, const Type *b) {
     return true;
 }
 
-/* True if a quotient, a rest, a minimum or a maximum is in the dimension, whose value is not known
- * before its sizes are. */
+/* True if a quotient, a remainder, a minimum or a maximum is in the dimension. Its value is not
+ * known before its sizes are numbers, so it may equal a dimension of another form. */
 static bool is_opaque(const Dim *d) {
     switch (d->kind) {
     case DIM_CONST:
@@ -46,6 +46,8 @@ bool type_is_numeric(const Type *t) {
 
 /* ---- dimensions ------------------------------------------------------------------------------ */
 
+/* Returns the dimension of a name: the value of a hyper, the rows of a source, or the name itself
+ * if it is a dimension or a number of a signature. NULL for other names. */
 static Dim *dim_of_name(Check *c, const Expr *e) {
     Symbol *s = e->symbol ? e->symbol : scope_find(c->scope, e->name);
     if (!s) return NULL;
@@ -79,8 +81,8 @@ static Dim *dim_of_binary(Check *c, const Expr *e) {
     return dim_make(c->dims, DIM_ADD, from, negative);
 }
 
-/* Returns the dimension of `ceil(a / b)`, `floor(a / b)`, `min(a, b)` or `max(a, b)`; also of ceil
- * and floor of a whole number. */
+/* Returns the dimension of `ceil(a / b)`, `floor(a / b)`, `min(a, b)` or `max(a, b)`, or NULL. Ceil
+ * and floor of anything but a quotient are their argument, which is a whole number. */
 static Dim *dim_of_call(Check *c, const Expr *e) {
     if (e->callee->kind != EXPR_NAME || e->arg_count < 1) return NULL;
     const char *name = e->callee->name;
@@ -123,8 +125,8 @@ void dim_report_fault(Check *c, Span span) {
 
 /* ---- indices --------------------------------------------------------------------------------- */
 
-/* The plain occurrence that gave a binder its extent is remembered, so that a disagreement can show
- * both places. */
+/* Returns the read that gave the binder its extent, or NULL if there is none. A later read that
+ * disagrees is reported with both places. */
 static const Occurrence *occurrence_of(const Check *c, const Binder *binder) {
     for (int i = c->occurrences.count - 1; i >= 0; i--)
         if (c->occurrences.items[i].binder == binder) return &c->occurrences.items[i];
@@ -150,14 +152,11 @@ void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const cha
                           "have an index each");
 }
 
-/* Closes binders. `quiet` says that something in the body is wrong, maybe the very array that would
- * have given the extent; or that a statement does not fit the grammar, and its declarations are
- * missing. */
 void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     for (int i = 0; i < count; i++) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
-        bool again = false; /* an index that stands twice, as in `sum[i, i]`, is reported already */
+        bool again = false; /* true in `sum[i, i]`, where scope_declare has reported the second i */
         for (int k = 0; k < count; k++)
             again |= k != i && strcmp(binders[k]->name, b->name) == 0;
         if (!again && !quiet && !c->misses_declaration) {
@@ -177,8 +176,9 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     }
 }
 
-/* Returns the symbol that an index of this name would hide. A function has names of its own, so
- * names of the method around it do not count. */
+/* Returns the symbol that an index of this name would hide, or NULL. The search ends at the body of
+ * the function, network or optimiser: an index there may have the name of something in the
+ * method. */
 static const Symbol *hidden_by(const Check *c, const char *name) {
     const Symbol *found = NULL;
     for (const Scope *scope = c->scope; scope && scope != c->outside && !found;
@@ -219,8 +219,10 @@ static void check_guard(Check *c, Expr *guard) {
     diag_suggest(c->diag, "compare it with something: `!= 0`, `== k`, `> t`");
 }
 
+/* Checks `softmax[k] e` and `topk[j, r] e`. They give a value for each k and each r, which is an
+ * index that is bound outside; only j is bound here. */
 static Type *check_kept(Check *c, Expr *e) {
-    /* softmax[k] e keeps k, and topk[j, r] e keeps r. Such an index is bound outside. */
+    /* The number of the kept index among the binders. */
     int kept = e->reduce == REDUCE_SOFTMAX ? 0 : 1;
     if (e->binder_count != kept + 1) {
         diag_report(
@@ -317,8 +319,8 @@ static Type *check_reduce(Check *c, Expr *e) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* Returns the place where the method declares the name further down, or NULL: values are defined
- * from top to bottom. */
+/* Returns the place where the module declares the name, or NULL. A name that is not visible is
+ * declared further down, because values are defined from top to bottom. */
 static const Span *declared_later(const Check *c, const char *name) {
     for (int i = 0; i < c->module->stmt_count; i++) {
         const Stmt *s = c->module->stmts[i];
@@ -331,9 +333,11 @@ static const Span *declared_later(const Check *c, const char *name) {
     return NULL;
 }
 
-/* Looking for help takes a look at every name, so only the first errors, more than are shown, get
- * any. */
+/* Help for an unknown name takes a search through all names. A text of thousands of errors gets
+ * help for the first ones only, which are more than are shown. */
 enum { ENOUGH_ERRORS = 100 };
+
+/* True if the name stands as a word in a part of the module that the parser left out. */
 static bool stands_in_broken(const Module *module, const char *name) {
     const size_t length = strlen(name);
     for (int i = 0; i < module->broken_count; i++) {
@@ -356,12 +360,13 @@ bool parse_was_broken(Check *c, const char *name) {
     return broken;
 }
 
-/* True for a letter outside of ASCII, about which the scanner has said what to write. */
+/* True for a character outside ASCII, about which the scanner has said what to write instead. */
 static bool is_foreign(Span span) {
     return (unsigned char)span.source->text[span.begin] >= 0x80;
 }
 
-/* Adds the module at the top of the file that the name stands in. */
+/* Attaches the fix of an unknown module: a line `use NAME` ahead of the first statement of the file
+ * in which the name stands. */
 static void fix_use(Check *c, const Expr *name) {
     const Module *m = c->module;
     for (int i = 0; i < m->stmt_count; i++) {
@@ -376,7 +381,8 @@ static void fix_use(Check *c, const Expr *name) {
     }
 }
 
-/* Reports a name once for each line, since the second time would say nothing new. */
+/* Reports an unknown name, but not the same name twice in a row on one line, since the second
+ * message would say nothing new. The help is the first guess that fits. */
 static void unknown_name(Check *c, const Expr *e) {
     c->unknown_names++;
     if (is_foreign(e->span)) return;
@@ -437,10 +443,10 @@ static Type *check_name(Check *c, Expr *e) {
     return type_of_sample(c, e, s->type);
 }
 
-/* The composition that the network stands for; NULL: it is a single layer. */
-/* A network may be a copy of a copy, each with a name of its own. */
+/* A network may be a copy of a copy, each with a name of its own. So many names are followed. */
 enum { MOST_HOPS = 1 << 16 };
 
+/* Returns the composition that the network stands for, or NULL for a single layer. */
 static const Expr *composition_of(const Symbol *net) {
     const Expr *whole = net && net->stmt ? net->stmt->value : NULL;
     for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < MOST_HOPS; hop++) {
@@ -454,7 +460,7 @@ static const Expr *composition_of(const Symbol *net) {
     return whole && whole->kind == EXPR_COMPOSE ? whole : NULL;
 }
 
-/* The number of the part `name` in the composition, -1 where it has none of that name. */
+/* Returns the number of the part of this name in the composition, or -1. */
 static int number_of_part(const Expr *composition, const char *name) {
     for (int i = 0; composition && composition->arg_names && i < composition->arg_count; i++)
         if (composition->arg_names[i] && strcmp(composition->arg_names[i], name) == 0) return i;
@@ -473,7 +479,7 @@ bool net_names_all_parts(const Symbol *net) {
     return all;
 }
 
-/* Suggests the names of a module, or the way to list them where they are many. */
+/* Suggests the names of a module, or the command that lists them if they are many. */
 static void suggest_names_of(Check *c, const char *module, const Scope *scope) {
     enum { MOST = 12 };
     const char *text = "";
@@ -490,6 +496,8 @@ static void suggest_names_of(Check *c, const char *module, const Scope *scope) {
         diag_suggest(c->diag, "it has %s", text);
 }
 
+/* Reports a name that the module does not have. Says nothing if it stands in text of the module
+ * that the parser left out. */
 static Type *miss_in_module(Check *c, const Expr *e, const Module *m, const Scope *scope) {
     if (stands_in_broken(m, e->name)) return type_poison(c);
     const char *name = e->args[0]->symbol->name;
@@ -516,6 +524,7 @@ static Type *check_member_of_module(Check *c, Expr *e, Module *m) {
     return found->type ? found->type : type_poison(c);
 }
 
+/* Reports a name that no part of the composition has. `whole` is NULL for a single layer. */
 static Type *miss_part(Check *c, const Expr *e, const Expr *whole) {
     if (parse_was_broken(c, e->name)) return type_poison(c);
     const char **names = arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
@@ -547,7 +556,7 @@ static Type *check_part_of_net(Check *c, Expr *e, const Symbol *net) {
     return s->type = type_make(c, KIND_NET, 0, NULL);
 }
 
-/* The column of a queue, or NULL where it has none of this name. */
+/* Returns the column of the queue that has this name, or NULL. */
 static const Param *column_of(const Symbol *queue, const char *name) {
     for (int i = 0; i < queue->stmt->param_count; i++)
         if (strcmp(queue->stmt->params[i].name, name) == 0) return &queue->stmt->params[i];
@@ -577,7 +586,8 @@ static Type *check_member(Check *c, Expr *e) {
 
 /* ---- reads of arrays ------------------------------------------------------------------------- */
 
-/* Refuses a place below 0, unless `else` gives the value of a read outside. */
+/* True after a message about a place below 0. With `else` a read outside has a value, so such a
+ * place is allowed. In a choice, a hyper may decide that the read is not done at all. */
 static bool refuse_negative_place(Check *c, const Expr *e, const Type *base) {
     for (int i = 0; i < e->arg_count && !c->in_default; i++) {
         const Expr *at = e->args[i];
@@ -607,6 +617,7 @@ static bool refuse_many_indices(Check *c, const Expr *e, const Type *base) {
     return true;
 }
 
+/* True after a message about a read of a queue of columns that names no column. */
 static bool refuse_whole_queue(Check *c, const Expr *e) {
     const Symbol *array = e->callee->symbol;
     if (!array || array->kind != SYMBOL_QUEUE || !array->stmt->param_count) return false;
@@ -616,8 +627,8 @@ static bool refuse_whole_queue(Check *c, const Expr *e) {
     return true;
 }
 
-/* Axis `axis` of the array is read at e->args[axis], which gets the extent of this axis where it is
- * an index. */
+/* Checks the place e->args[axis] at which an axis of the array is read. An index that stands there
+ * alone runs over the extent of the axis. */
 static void check_subscript(Check *c, const Expr *e, int axis, Dim *extent) {
     const Expr *index = e->args[axis];
     const Type *t = index->type;
@@ -653,6 +664,8 @@ static Type *check_index(Check *c, Expr *e) {
 
 /* ---- operators ------------------------------------------------------------------------------- */
 
+/* Returns the type of an operation on two sides, with elements of this kind, or poison after a
+ * message. A number goes with an array of any shape. */
 static Type *join_types(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
     if (a->kind == KIND_ANY_SHAPE || b->kind == KIND_ANY_SHAPE)
         return type_make(c, KIND_ANY_SHAPE, 0, NULL);
@@ -712,6 +725,7 @@ static Type *check_binary(Check *c, Expr *e) {
     return join_types(c, e, a, b, whole ? KIND_INT : KIND_REAL);
 }
 
+/* True if an arm of `if` is made of numbers or conditions. False after a message. */
 static bool check_arm(Check *c, const Expr *arm) {
     if (type_is_numeric(arm->type) || arm->type->kind == KIND_BOOL) return true;
     diag_report(c->diag, CODE_NEEDS_NUMBER, arm->span,
@@ -742,6 +756,7 @@ static Type *check_if(Check *c, Expr *e) {
         diag_suggest(c->diag, "`real(..)` makes 1 and 0 of a condition");
         return type_poison(c);
     }
+    /* join_types takes the two sides from args[0] and args[1], where `if` has its condition. */
     Expr sides = *e;
     sides.args = e->args + 1;
     return join_types(c, &sides, a, b,
@@ -779,6 +794,7 @@ static Type *check_copy(Check *c, Expr *e) {
     return type_make(c, KIND_NET, 0, NULL);
 }
 
+/* Checks `(x[..] else E)` and `(sum[..] .. else E)`. */
 static Type *check_default(Check *c, Expr *e) {
     Expr *given = e->args[0];
     Expr *instead = e->args[1];
@@ -848,8 +864,8 @@ Span call_argument_span(const Expr *call, int at) {
 }
 
 Type *check_expr(Check *c, Expr *e) {
-    /* The limit is twice the depth of one expression, because bodies are checked where they are
-     * first called. */
+    /* The limit is twice the depth that one expression may have, because the body of a function is
+     * checked in the middle of the expression that calls it first. */
     if (c->nested == 2 * MOST_NESTED_TERMS) {
         diag_report(c->diag, CODE_TOO_DEEP, e->span,
                     "with those of the functions called, expressions nest deeper than %d here",

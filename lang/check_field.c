@@ -12,6 +12,7 @@ const DataField *source_find_field(const DataSource *data, const char *name) {
     return NULL;
 }
 
+/* Returns a field as text, as in "image u8[1, 28, 28]". */
 static const char *field_text(Check *c, const DataField *field) {
     const char *text = arena_printf(c->arena, "%s %s", field->name, data_type_names[field->type]);
     for (int i = 0; i < field->rank; i++)
@@ -57,7 +58,8 @@ static Symbol *field_symbol(Check *c, Expr *e, const Symbol *data) {
     return e->symbol = s;
 }
 
-/* Returns the type of a field; NULL: `index`, a number for each row. */
+/* Returns the type of a field of `rows` samples. A NULL field is `index`, which numbers the
+ * rows. */
 static Type *field_type(Check *c, const DataField *field, int64_t rows /* 0: of one sample */) {
     Dim *dims[MAX_RANK];
     int rank = 0;
@@ -85,8 +87,8 @@ int64_t source_batch(const Check *c, const DataSource *data) {
     return c->stage && c->stage->batch && data->follows ? c->stage->batch : data->batch;
 }
 
-/* Reports stages with different batches. A line outside of all stages belongs to each of them, and
- * its arrays have one size. */
+/* Reports a read outside of all stages where stages have different batches. Such a line belongs to
+ * every stage, and its arrays have one size. */
 static void report_stages(Check *c, const DataSource *data, Span span) {
     if (c->stage || !data->follows) return;
     for (int i = 0; i < c->method->spec->stmt_count; i++) {
@@ -106,8 +108,8 @@ static void report_stages(Check *c, const DataSource *data, Span span) {
     }
 }
 
-/* Reports data that are smaller than a batch. A training batch is full. The message comes once,
- * where the source is read. */
+/* Reports a source with fewer rows than a batch, once, where it is read. Every training batch is
+ * full. Sources that draw a row more than once, by class or weight, may be smaller. */
 static void report_small(Check *c, DataSource *data, Span span) {
     const bool repeats = data->balanced || data->weights || data->ways;
     if (!data->rows || source_batch(c, data) <= data->rows || data->said_small || repeats) return;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* Checks the word behind `init` of a queue or a bank. */
 static void check_start(Check *c, const Stmt *s) {
     if (!s->init_name || strcmp(s->init_name, "unit_normal") == 0 ||
         strcmp(s->init_name, "zero") == 0)
@@ -13,7 +14,7 @@ static void check_start(Check *c, const Stmt *s) {
                 s->init_name);
 }
 
-/* True if the axes behind the first agree, so that both have the same rows. */
+/* True if both arrays have the same number of axes, and all axes but the first agree. */
 static bool same_row(const Type *value, const Type *array) {
     if (value->rank != array->rank) return false;
     for (int i = 1; i < array->rank; i++)
@@ -23,11 +24,11 @@ static bool same_row(const Type *value, const Type *array) {
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
+/* Checks a column of a queue and declares its symbol, which only `Q.feat` finds. */
 static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
     Type *value = check_expr(c, p->value);
     Type *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
-    /* A column takes its kind from what is pushed. */
     bool good =
         rows->rank == 1 && !type_is_poison(row) && !type_is_poison(value) && row->rank < MAX_RANK;
     if (row->rank == MAX_RANK)
@@ -37,6 +38,7 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
                     MAX_RANK, p->name, MAX_RANK + 1);
     for (int d = 0; good && d < row->rank; d++)
         dims[d + 1] = row->dims[d];
+    /* A column holds ints if ints are pushed, as labels are, and else reals. */
     p->type =
         good ? type_make(c, value->kind == KIND_INT ? KIND_INT : KIND_REAL, row->rank + 1, dims)
              : type_poison(c);
@@ -101,20 +103,22 @@ static void wrong_value(Check *c, const Stmt *s, const Symbol *target, const Typ
     diag_note(c->diag, target->span, "and it holds %s", type_text(c->arena, wanted));
 }
 
+/* True if the kind of the value can be written into the target: an int may be written into reals.
+ * Inside an optimiser, arrays of any shape fit. */
 static bool kind_fits(const Type *value, const Type *target) {
     if (target->kind == KIND_ANY_SHAPE) return true;
     return value->kind == target->kind || (target->kind == KIND_REAL && value->kind == KIND_INT) ||
            value->kind == KIND_ANY_SHAPE;
 }
 
-/* Checks `update M[train.index] <- k`, in which row rows[i] of M becomes k[i]. */
+/* Checks `update M[train.index] <- k`, in which row train.index[i] of M becomes k[i]. */
 static void check_rows_update(Check *c, Stmt *s, Expr *target) {
     Type *array = check_expr(c, target->callee);
     Type *rows = check_expr(c, target->args[0]);
     Type *value = s->value->type;
     const Symbol *symbol = target->callee->symbol;
     target->type = array;
-    /* The symbol is set even if the type waits for the sizes in numbers. */
+    /* The symbol is set even if the update is not checked further, because a type is poison. */
     target->symbol = target->callee->symbol;
     if (type_is_poison(array) || type_is_poison(rows) || type_is_poison(value)) return;
     if (!symbol || symbol->kind != SYMBOL_STATE || target->arg_count != 1) {
@@ -137,6 +141,7 @@ static void check_rows_update(Check *c, Stmt *s, Expr *target) {
               dim_text(c->arena, rows->dims[0]), type_text(c->arena, array));
 }
 
+/* Checks `update s <- value`. A number may be written into an array of any shape. */
 static void check_whole_update(Check *c, Stmt *s, Expr *target) {
     Type *array = check_expr(c, target);
     Type *value = s->value->type;
@@ -156,7 +161,8 @@ static void check_whole_update(Check *c, Stmt *s, Expr *target) {
     }
 }
 
-/* True after a message: `update c[d] <- ..` as if it were a let, by an index that nothing binds. */
+/* True after a message about `update c[d] <- ..`, which is written like a let. An update binds no
+ * index, and nothing else binds d. */
 static bool updates_elements(Check *c, const Expr *target) {
     const Expr *at = target->kind == EXPR_INDEX ? target->args[0] : NULL;
     if (!at || at->kind != EXPR_NAME || scope_find(c->scope, at->name)) return false;

@@ -1,4 +1,5 @@
-/* Checks the statements of a method: views, edges, the loss, training and evaluation. */
+/* Checks the statements of a method, each by its kind. The checks of hypers, ema edges, trained
+ * parts, phases, starts, gives and losses are here; others have files of their own. */
 #include "lang/check.h"
 
 #include <string.h>
@@ -45,7 +46,7 @@ static void check_ema(Check *c, Stmt *s) {
                     "an ema edge joins two networks; this is %s", type_text(c->arena, source));
 }
 
-/* ---- parts and phases ------------------------------------------------------------------------ */
+/* ---- trained parts and phases ---------------------------------------------------------------- */
 
 static void check_part(Check *c, Expr *part) {
     Type *t = check_expr(c, part);
@@ -59,8 +60,9 @@ static void check_part(Check *c, Expr *part) {
 }
 
 /* Checks a path such as `online`, `online.head.b` or `online.trunk.conv3_1`: a network, one of its
- * layers or one of its parameters, by the names in a checkpoint. Which layers and parameters exist
- * is known when the network is built (lower/optimise.c). */
+ * layers or one of its parameters, by the names in a checkpoint. Returns false if the path does not
+ * begin with a network. Which layers and parameters exist is known when the network is built
+ * (lower/optimise.c). */
 static bool check_path(Check *c, Expr *part) {
     if (part->kind != EXPR_MEMBER) return check_expr(c, part)->kind == KIND_NET;
     Expr *base = part->args[0];
@@ -78,7 +80,6 @@ static bool names_word(const Expr *part, const char *word) {
     return part->kind == EXPR_NAME && strcmp(part->name, word) == 0;
 }
 
-/* Checks the part that `optimiser .. on` or `freeze` names. */
 void check_trained_part(Check *c, Expr *part, bool optimiser) {
     if ((optimiser && names_word(part, "rest")) || names_word(part, "biases")) return;
     const int errors = diag_error_count(c->diag);
@@ -94,6 +95,8 @@ void check_condition(Check *c, Expr *condition, const char *of) {
                 "%s is a condition, like `epoch >= 2`; this is %s", of, type_text(c->arena, t));
 }
 
+/* Checks the statements of a branch of `when`. What is declared for the whole run may not stand
+ * there. */
 static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
     static const StmtKind allowed[] = {STMT_LET,    STMT_DRAW,   STMT_VIEW,  STMT_LOSS,
                                        STMT_UPDATE, STMT_EMA,    STMT_QUEUE, STMT_SCAN,
@@ -114,6 +117,8 @@ static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
     scope_pop(c);
 }
 
+/* Checks both branches. A branch under the name of a stage is checked for the batch of that
+ * stage. */
 static void check_when(Check *c, Module *m, Stmt *s) {
     const Stmt *outer = c->stage;
     check_condition(c, s->value, "what stands after `when`");
@@ -126,8 +131,8 @@ static void check_when(Check *c, Module *m, Stmt *s) {
 
 /* ---- what a step gives ----------------------------------------------------------------------- */
 
-/* Checks the file that a part begins with. Which arrays the part and the file have is compared when
- * a run begins. */
+/* Checks `start PART from "file"`. Whether the arrays of the part and of the file fit is found out
+ * when a run begins. */
 static void check_start(Check *c, const Stmt *s) {
     check_trained_part(c, s->targets[0], false);
     if (!*s->value->text)

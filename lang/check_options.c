@@ -1,4 +1,5 @@
-/* Checks options that are rows of a table, such as the settings of `train` (settings.def). */
+/* Checks numbers and truth values against the rows of option tables, and the settings of `train`
+ * and of stages, which are rows of settings.def. */
 #include "lang/check.h"
 #include "lang/habits.h"
 
@@ -72,6 +73,8 @@ bool check_truth(Check *c, const Expr *value, Span span, DiagCode code, const ch
 
 /* ---- train ----------------------------------------------------------------------------------- */
 
+/* Reports a setting that `train` or a stage does not have. A stage has all settings but
+ * `memory`. */
 static void unknown_setting(Check *c, const Stmt *s, const Param *p) {
     const char *names[SETTING_ROWS];
     const char *list = "";
@@ -99,6 +102,7 @@ static void unknown_setting(Check *c, const Stmt *s, const Param *p) {
             "what belongs to the optimiser stands in its call: `optimiser optim.sgd(lr = 0.1)`");
 }
 
+/* Checks the parts and the condition of a setting; only `optimiser` and `freeze` have them. */
 static void check_parts(Check *c, const Param *p, const OptionRow *row) {
     for (int i = 0; i < p->part_count; i++)
         check_trained_part(c, p->parts[i], row->wants == WANTS_RULE);
@@ -113,6 +117,7 @@ static void check_parts(Check *c, const Param *p, const OptionRow *row) {
                     "only `optimiser` and `freeze` go by a condition, and this is `%s`", p->name);
 }
 
+/* Checks one setting of `train` or of a stage. */
 static void check_setting(Check *c, const Stmt *s, int at) {
     const Param *p = &s->params[at];
     const OptionRow *row = option_find(settings, SETTING_ROWS, "train", p->name);
@@ -139,6 +144,7 @@ static void check_setting(Check *c, const Stmt *s, int at) {
 
 /* ---- stages ---------------------------------------------------------------------------------- */
 
+/* Returns the first setting of this name in a statement, or NULL. */
 static const Param *setting_of(const Stmt *s, const char *name) {
     for (int i = 0; i < s->param_count; i++)
         if (strcmp(s->params[i].name, name) == 0) return &s->params[i];
@@ -174,14 +180,14 @@ void check_stage(Check *c, Stmt *s) {
             diag_report(c->diag, CODE_STAGE, s->params[i].span,
                         "`memory` bounds the steps of all stages: it stands in `train`");
     }
-    /* The misspelt setting may be the length of the run. */
+    /* A setting with an unknown name may be a misspelt `epochs`. */
     if (setting_of(s, "epochs") || misnamed) return;
     diag_report(c->diag, CODE_STAGE, s->name_span, "the stage `%s` does not say how long it is",
                 s->name);
     diag_suggest(c->diag, "`epochs 10` in its braces");
 }
 
-/* The first `train` of the method: a second one would be a second answer to the same questions. */
+/* Returns the first `train` of the method, or NULL. A second one is reported. */
 static const Stmt *first_train(const Module *m) {
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_TRAIN) return m->stmts[i];

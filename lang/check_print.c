@@ -17,7 +17,7 @@ static void print_list(Arena *arena, FILE *out, const Param *params, int count) 
     fprintf(out, ")");
 }
 
-/* data train : image u8[3, 64, 64], label int, 5000 rows */
+/* Prints a line like this one: data train : image u8[3, 64, 64], label int, 5000 rows */
 static void print_data(FILE *out, const Stmt *s) {
     const DataSource *data = s->data;
     fprintf(out, "data   %s :", s->name);

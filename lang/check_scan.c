@@ -1,10 +1,11 @@
-/* Checks `scan t < T (h = h0) { .. next h = .. }`. A carry has one type in every round, the type of
- * its start, and stands under the same name behind the loop with the value of the last round. */
+/* Checks `scan t < T (h = h0) { .. next h = .. }`. A carry, such as h, has the type of its start in
+ * every round. Behind the loop, its name stands for the value of the last round. */
 #include "lang/check.h"
 
 #include <string.h>
 
-/* Returns the type of a carry. As in `state v = 0`, a number written as the start is a real. */
+/* Returns the type of a carry. A whole number that is written as the start makes it a real, as in
+ * `state v = 0`. */
 static Type *carry_type(Check *c, Stmt *carry) {
     Type *t = type_of_let(c, carry);
     return carry->value->kind == EXPR_NUMBER && t->kind == KIND_INT
@@ -27,7 +28,7 @@ static void declare_carries(Check *c, Stmt *scan) {
                     "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
         types[i] = type_poison(c);
     }
-    for (int i = 0; i < scan->carry_count; i++) { /* a start does not see the other names */
+    for (int i = 0; i < scan->carry_count; i++) { /* no start sees the other names */
         Stmt *carry = scan->carry[i];
         carry->symbol = scope_declare(c, SYMBOL_LET, carry->name, carry->name_span, carry, NULL);
         carry->symbol->type = types[i];
@@ -40,8 +41,8 @@ static Stmt *find_carry(const Stmt *scan, const char *name) {
     return NULL;
 }
 
-/* A `next` of an unknown name is reported where it stands, and may well be the one that is missing.
- */
+/* True if the body has a `next` for this carry, or one for an unknown name. The unknown name is
+ * reported at its place and may be a misspelt carry, so the carry is not reported as well. */
 static bool may_have_next(const Stmt *scan, const Stmt *carry) {
     for (int i = 0; i < scan->body_count; i++) {
         const Stmt *s = scan->body[i];
@@ -93,7 +94,8 @@ static void unknown_carry(Check *c, const Stmt *s) {
     if (near) diag_mean(c->diag, s->name_span, near);
 }
 
-/* Any number may follow a real; else the type stays as it is. */
+/* True if a carry may have this type in the next round: it keeps its shape and its kind, but an int
+ * may follow a real. */
 static bool follows(const Type *next, const Type *carried) {
     return type_same_shape(next, carried) &&
            (next->kind == carried->kind || (carried->kind == KIND_REAL && next->kind == KIND_INT));

@@ -1,9 +1,9 @@
-/* Checks `use`: a module of the library is named by its name, a file or folder of one's own by its
- * path.
+/* Checks `use`. A module of the library is used by its name, and a file or a folder of the user's
+ * by its path.
  *
- * A module is loaded and checked where it is named first, and is the same module wherever it is
- * named again. A module that is named while it is being checked uses itself, which the stack of
- * uses shows. */
+ * A module is loaded and checked where it is used first, and every later `use` means the same
+ * module. A module that is used while it is being checked uses itself; the stack of uses shows by
+ * which way. */
 #include "lang/check.h"
 
 #include <ctype.h>
@@ -11,6 +11,7 @@
 
 /* ---- modules of the library ------------------------------------------------------------------ */
 
+/* Returns the module of the library if it is loaded, or NULL. */
 static Module *find_library(const Check *c, const char *name) {
     for (int i = 0; i < c->modules.count; i++) {
         Module *m = c->modules.items[i];
@@ -19,6 +20,7 @@ static Module *find_library(const Check *c, const char *name) {
     return NULL;
 }
 
+/* True if a file NAME.cpl stands beside the file `from`, so that its path was meant. */
 static bool is_file_beside(Check *c, const char *name, const Source *from) {
     const char *sentence;
     const char *help;
@@ -42,6 +44,8 @@ static void report_no_module(Check *c, const char *name, Span span) {
                               "stats, pair and mix");
 }
 
+/* Checks a module that was just loaded. The module has no `train`, so the batch of the method is
+ * put aside and restored. */
 static void check_loaded(Check *c, Module *m, Span span) {
     const int64_t batch = c->batch;
     const bool names_batch = c->names_batch;
@@ -52,8 +56,10 @@ static void check_loaded(Check *c, Module *m, Span span) {
     c->names_batch = names_batch;
 }
 
+/* Returns the module of the library, which is loaded if it is not yet, or NULL after a message. */
 static Module *library_module(Check *c, const char *name, Span span) {
-    /* The module is built in, and has nothing but the sources of `data` statements. */
+    /* The module `data` is built in. It has nothing but the readers, which only `data` statements
+     * name. */
     if (strcmp(name, "data") == 0) {
         static Module data = {.name = "data"};
         return &data;
@@ -70,16 +76,17 @@ static Module *library_module(Check *c, const char *name, Span span) {
     return m;
 }
 
-/* ---- files and folders of one's own ---------------------------------------------------------- */
+/* ---- files and folders of the user's --------------------------------------------------------- */
 
+/* Returns the module of a file or a folder if it is loaded, or NULL. */
 static Module *find_own(const Check *c, const UsedFiles *used) {
     for (int i = 0; i < c->modules.count; i++)
         if (c->modules.items[i]->used == used) return c->modules.items[i];
     return NULL;
 }
 
-/* Reports a module that is named while it is being checked, with the places that led from it back
- * to it. */
+/* True after a message: the module is used while it is being checked, and so uses itself. The notes
+ * are the places of `use` that lead from the module back to it. */
 static bool closes_circle(Check *c, const Module *m, Span span) {
     int first = -1;
     for (int i = 0; i < c->uses.count; i++)
@@ -94,8 +101,8 @@ static bool closes_circle(Check *c, const Module *m, Span span) {
     return true;
 }
 
-/* True for what a module that others use may contain. A network without a list belongs to a method,
- * since it has weights. */
+/* True for a statement that may stand in a module. A network without a list has weights of its own,
+ * so it belongs to a method. */
 static bool may_be_used(const Stmt *s) {
     return s->kind == STMT_USE || s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
            (s->kind == STMT_NET && s->has_config);
@@ -118,7 +125,7 @@ static void report_unusable(Check *c, const Stmt *s, Span span) {
     diag_note(c->diag, span, "it is used here");
 }
 
-/* Keeps what a module may contain, and reports the first statement that it may not. */
+/* Drops the statements that a module may not contain, and reports the first of them. */
 static void keep_usable(Check *c, Module *m, Span span) {
     int kept = 0;
     bool said = false;
@@ -134,6 +141,7 @@ static void keep_usable(Check *c, Module *m, Span span) {
     m->stmt_count = kept;
 }
 
+/* Parses the files of the module, joins them, and checks the result. */
 static Module *load_own(Check *c, const UsedFiles *used, Span span) {
     const int errors = diag_error_count(c->diag);
     Module *m = NULL;
@@ -146,6 +154,8 @@ static Module *load_own(Check *c, const UsedFiles *used, Span span) {
     return m;
 }
 
+/* Returns the module that the path leads to, which is loaded if it is not yet. NULL after a
+ * message. */
 static Module *own_module(Check *c, const Param *p) {
     const char *sentence = "there is no file that could be used from here";
     const char *help = NULL;
@@ -165,6 +175,7 @@ static Module *own_module(Check *c, const Param *p) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+/* True if the text can name a module: letters, digits and `_`, and no word of the language. */
 static bool is_name(const char *text) {
     static const char *const reserved[] = {
 #define RESERVED(text, token, ends, meaning) text,
@@ -178,7 +189,7 @@ static bool is_name(const char *text) {
     return *text && !isdigit((unsigned char)*text);
 }
 
-/* "my_loss" of "my-loss". */
+/* Makes a name of a text that is none: "my_loss" of "my-loss", and "m" where nothing is left. */
 static const char *made_name(Check *c, const char *text) {
     char *name = arena_strndup(c->arena, text, strlen(text));
     for (char *at = name; *at; at++)
@@ -186,7 +197,7 @@ static const char *made_name(Check *c, const char *text) {
     return *name && !isdigit((unsigned char)*name) ? name : "m";
 }
 
-/* "heads" of "./parts/heads.cpl". */
+/* Returns the last part of a path, without its ending: "heads" of "./parts/heads.cpl". */
 static const char *name_of_path(Check *c, const char *path) {
     size_t length = strlen(path);
     while (length > 0 && path[length - 1] == '/')
@@ -200,7 +211,8 @@ static const char *name_of_path(Check *c, const char *path) {
     return arena_intern(c->arena, path + begin, length - begin);
 }
 
-/* Returns the name behind `as`, or that of the file. NULL after a message. */
+/* Returns the name behind `as`, or else the name of the file or the folder. NULL after a
+ * message. */
 static const char *name_of_own(Check *c, const Param *p) {
     if (p->name) return p->name;
     const char *name = name_of_path(c, p->path);
@@ -212,8 +224,8 @@ static const char *name_of_own(Check *c, const Param *p) {
     return NULL;
 }
 
-/* True if another file of the same folder uses the module already, which is no mistake: each file
- * says what it needs. */
+/* True if another file of the same module uses this module under this name already. That is no
+ * mistake, because each file says what it needs. */
 static bool is_of_another_file(const Check *c, const Param *p, const Module *m) {
     const Symbol *s = scope_find_in(c->scope, p->name);
     return s && s->kind == SYMBOL_MODULE && s->span.source != p->span.source && s->module == m;
@@ -231,7 +243,8 @@ static void declare_use(Check *c, Stmt *s, Param *p, Module *m) {
     p->symbol = symbol;
 }
 
-/* The name stands for what cannot be had, so that its uses are no errors of their own. */
+/* Declares the name of a module that could not be loaded, so that its uses are no further
+ * errors. */
 static void declare_unusable(Check *c, Stmt *s, Param *p) {
     if (!p->name) p->name = name_of_path(c, p->path);
     if (!scope_find_in(c->scope, p->name)) declare_use(c, s, p, NULL);

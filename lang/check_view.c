@@ -6,24 +6,27 @@
 
 #include <string.h>
 
-/* ---- which samples --------------------------------------------------------------------------- */
+/* ---- the samples of a view ------------------------------------------------------------------- */
 
+/* True for an array whose first axis may be the batch, so that a view takes one sample of it. */
 static bool may_be_sampled(const Symbol *s) {
     return s && s->type && s->type->rank > 0 &&
            (s->kind == SYMBOL_LET || s->kind == SYMBOL_VIEW || s->kind == SYMBOL_DRAW);
 }
 
-/* Returns the axis of the batch, which is behind that of the views in `view g[2] = ..`. */
+/* Returns the axis of the batch. In `view g[2] = ..` it is the second, behind the axis of the
+ * views. */
 static int batch_axis(const Symbol *s) {
     return s->kind == SYMBOL_VIEW && s->param && s->param->has_shape ? 1 : 0;
 }
 
+/* The search for the number of samples that a view is of. */
 typedef struct Search {
     Check *c;
-    Dim *of_field;
-    Dim *of_name;
-    const Expr *field; /* the first field, and a field of a source with another batch */
-    const Expr *other;
+    Dim *of_field;     /* the batch of the first field; NULL: the view reads no field */
+    Dim *of_name;      /* the extent of the first array that may be sampled, or NULL */
+    const Expr *field; /* the first field */
+    const Expr *other; /* a field that comes in batches of another size, or NULL */
 } Search;
 
 static bool find_row_index(void *context, Expr *e) {
@@ -46,7 +49,7 @@ static bool find_row_index(void *context, Expr *e) {
 }
 
 /* Returns the number of samples that the view is of: the batch of the source that it reads, else
- * the extent of the first array in it. */
+ * the extent of the first array in it. NULL if it reads neither. */
 static Dim *rows_of_view(Check *c, Stmt *s) {
     Search search = {.c = c};
     ast_walk_expr(s->value, find_row_index, &search);
@@ -83,7 +86,8 @@ Type *type_of_sample(Check *c, Expr *name, Type *whole) {
 
 /* ---- one recipe for several arrays ----------------------------------------------------------- */
 
-/* The function that is called, when it is one of a single array, which comes first. */
+/* Returns the function that is called if it takes a single array, as its first parameter. NULL for
+ * other calls, and after a message about the name. */
 static const Stmt *recipe_of(Check *c, const Expr *call) {
     if (call->kind != EXPR_CALL || !call->arg_count) return NULL;
     const int errors = diag_error_count(c->diag);
@@ -97,7 +101,7 @@ static const Stmt *recipe_of(Check *c, const Expr *call) {
     return arrays == 1 && s->stmt->params[0].has_shape ? s->stmt : NULL;
 }
 
-/* Counts the arrays at the front of the call, without names. */
+/* Counts the arrays at the front of the call, which stand without the names of parameters. */
 static int arrays_given(Check *c, const Expr *call) {
     int count = 0;
     while (count < call->arg_count && !(call->arg_names && call->arg_names[count])) {
@@ -112,7 +116,7 @@ static int arrays_given(Check *c, const Expr *call) {
     return count;
 }
 
-/* The call with its arrays replaced by array `at` of them. */
+/* Returns a copy of the call in which `array` takes the place of all its arrays. */
 static Expr *call_with(Check *c, const Expr *call, int arrays, Expr *array) {
     Expr *copy = arena_new_of(c->arena, Expr);
     *copy = *call;
@@ -131,22 +135,24 @@ static Expr *call_with(Check *c, const Expr *call, int arrays, Expr *array) {
 }
 
 /* Counts the arrays that a recipe of one array is given, however many recipes nest:
- * crop(flip(train.image, train.mask)) has 2. Fewer than 2: the arrays are not shared. */
+ * crop(flip(train.image, train.mask)) has 2. If there are fewer than 2, no recipe is shared. */
 static int shared_arrays(Check *c, const Expr *e) {
     if (!recipe_of(c, e)) return 0;
     const int own = arrays_given(c, e);
     return own ? own : shared_arrays(c, e->args[0]);
 }
 
-/* The recipe done to array `at`. Recipes stand in a chain whose innermost is given the arrays. */
+/* Returns the recipe for array `at` alone. Recipes may stand in a chain, whose innermost call is
+ * given the arrays. */
 static Expr *recipe_for(Check *c, const Expr *e, int arrays, int at) {
     if (arrays_given(c, e)) return call_with(c, e, arrays, e->args[at]);
     return call_with(c, e, 1, recipe_for(c, e->args[0], arrays, at));
 }
 
-/* `view x, m = crop(train.image, train.mask)`: where a recipe of one array is given as many arrays
- * as there are names, each name is the recipe done to one of them, and all are drawn alike. A
- * recipe that has several arrays itself gives one view for each name, as any other. */
+/* Fills `each` for `view x, m = crop(train.image, train.mask)`. Where a recipe of one array is
+ * given as many arrays as the view has names, each name is the recipe done to one of them, and all
+ * are drawn alike. A function that takes several arrays itself is no such recipe: `each` stays
+ * NULL, and each name is a view of its own. After a message the entries of `each` are NULL. */
 static void share_recipe(Check *c, Stmt *s) {
     const int errors = diag_error_count(c->diag);
     const int arrays = shared_arrays(c, s->value);
@@ -169,7 +175,8 @@ static void share_recipe(Check *c, Stmt *s) {
 
 /* ---- the statement --------------------------------------------------------------------------- */
 
-/* `a`: [B, ..]; `g[2]`: [2, B, ..]. */
+/* Returns the type of a name of the view: [B, ..] for `a`, and [2, B, ..] for `g[2]`. Poison after
+ * a message. */
 static Type *view_type(Check *c, Param *view, const Type *sample) {
     Dim *dims[MAX_RANK];
     int rank = 0;
@@ -192,6 +199,7 @@ static Type *view_type(Check *c, Param *view, const Type *sample) {
     return type_make(c, sample->kind, rank, dims);
 }
 
+/* True for the types whose elements an array can hold. */
 static bool is_of_elements(const Type *t) {
     return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_BOOL;
 }
@@ -233,7 +241,7 @@ void check_view(Check *c, Stmt *s) {
         p->symbol = scope_declare(c, SYMBOL_VIEW, p->name, p->span, s, p);
         p->symbol->item = i;
         p->symbol->type = p->type;
-        /* An array's error is reported once. */
+        /* The names of a view share one value, whose error is reported once. */
         if (p->type->kind == KIND_POISON && !s->each) {
             types[0] = p->type;
         }
