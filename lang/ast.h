@@ -1,9 +1,8 @@
-/* The syntax tree, as the parser leaves it and as the checker annotates it. There is one kind of
- * node for expressions and one for statements, and everything lives in the arena of the
- * compilation.
+/* The syntax tree. There is one kind of node for expressions and one for statements, and everything
+ * lives in the arena of the compilation.
  *
- * The grammar accepts a little too much; check.c rejects it with a better sentence. Fields under
- * "checker:" are filled by the checker and are what compiler/lower relies on. */
+ * The grammar accepts a little too much, and check.c rejects it with a better sentence. Fields
+ * under "checker:" are filled by the checker; compiler/lower relies on them. */
 #ifndef COUPLET_LANG_AST_H
 #define COUPLET_LANG_AST_H
 
@@ -39,7 +38,7 @@ typedef enum {
     OP_NOT
 } Operator;
 
-/* lang/reductions.def, one row each. */
+/* The reductions, one for each row of lang/reductions.def. */
 typedef enum {
 #define REDUCTION(text, name, ...) REDUCE_##name,
 #include "lang/reductions.def"
@@ -57,12 +56,13 @@ typedef enum {
     REDUCE_GIVES_int,
     REDUCE_GIVES_bool
 } ReduceGives;
+/* What reductions.def says of a reduction. */
 typedef struct ReduceRow {
     const char *word;
     ReduceTakes takes;
     ReduceGives gives;
-    bool has_slope;
-    int least; /* the fewest terms that it needs */
+    bool has_slope; /* true if a gradient flows through it to its terms */
+    int least;      /* the fewest terms that it needs */
 } ReduceRow;
 extern const ReduceRow reduce_rows[REDUCE_KINDS];
 
@@ -85,14 +85,15 @@ typedef enum {
     EXPR_COMPOSE  /* args[0] >> args[1] >> ...; part i may carry arg_names[i] ("trunk: ...") */
 } ExprKind;
 
-/* An index brought into scope: by a reduction, a let head, or `softmax`. */
+/* An index that a reduction, the head of a let, `softmax` or `topk` brings into scope. */
 struct Binder {
     Span span;
     const char *name;
-    Expr *bound; /* the E of `i < E`; NULL: none is written */
+    Expr *bound; /* the E of `i < E`, or NULL if no end is written */
     /* checker: */
-    Dim *extent;  /* never NULL after a successful check */
-    Binder *same; /* in softmax and topk: the outer binder that this name refers to, else NULL */
+    Dim *extent; /* never NULL after a successful check */
+    /* For the index that softmax or topk keeps: the binder outside that has its name. Else NULL. */
+    Binder *same;
 };
 
 struct Expr {
@@ -113,32 +114,34 @@ struct Expr {
     int arg_count;
     Binder **binders;
     int binder_count;
-    int depth; /* the number of nested expressions, itself among them */
+    int depth; /* how deep expressions nest in it; 1 if it contains none */
     /* checker: */
-    Type *type;     /* the shape and the kind of the elements; poisoned after an error */
-    Symbol *symbol; /* for NAME and MEMBER: what the name means */
-    /* A number that is known while the file is checked; a number with a hyper in it; a number with
-     * a let or a built-in name in it. */
+    Type *type;     /* the shape and the kind of the elements; poison after an error */
+    Symbol *symbol; /* for NAME and MEMBER: the meaning of the name */
+    /* is_constant says that the expression is a number known while the file is checked, `constant`.
+     * If it is, is_tunable says that a hyper is in it, and is_named that a let or a built-in name
+     * is. */
     bool is_constant;
     bool is_tunable;
     bool is_named;
-    /* For a NAME in a view: an array with the batch in front, of which the name means the sample's
-     * part. */
+    /* For a NAME in a view: true if it names an array with the batch in front. In the view it means
+     * the part of one sample. */
     bool is_sample;
     double constant;
 };
 
-/* The span of a member's name alone, without the value that it is a member of. */
+/* Returns the place of a member's name alone, without the value that it is a member of. */
 static inline Span member_name_span(const Expr *e) {
     Span span = e->span;
     const int length = (int)strlen(e->name);
-    /* On one line the columns move as bytes do, since names and points are ASCII. */
+    /* Columns count characters, but names and points are ASCII, so bytes give the same. */
     span.column += span.end - span.begin - length;
     span.begin = span.end - length;
     return span;
 }
 
-/* name[dims] in signatures, params, states, queues, draws; `name = default` in configurations. */
+/* A name with what belongs to it: `name[dims]` in signatures, params, states, queues and draws,
+ * `name = default` in configurations, a module in `use`, a setting in `train`. */
 typedef struct Param {
     Span span;
     const char *name;
@@ -147,13 +150,13 @@ typedef struct Param {
     bool has_shape;
     const char *kind_name; /* in `y : int[N]`: "int", "bool" or "real"; NULL: not written */
     Expr *value;           /* the default, initialiser or distribution; NULL: none */
-    /* In `hyper h = 1 | h > 0` the range; in `freeze PARTS while COND` the condition. NULL:
-     * none. */
+    /* The range in `hyper h = 1 | h > 0`, and the condition in `freeze PARTS while COND`. Else
+     * NULL. */
     Expr *guard;
-    Expr **parts; /* settings: the parts of `optimiser A on PARTS` and `freeze PARTS` */
+    Expr **parts; /* for settings: the PARTS of `optimiser A on PARTS` and `freeze PARTS` */
     int part_count;
     /* For `use`: the path of a file or a folder, as it is written. NULL for a module of the
-     * library. */
+     * library, and for everything else. */
     const char *path;
     /* checker: */
     Type *type;
@@ -206,7 +209,7 @@ typedef enum {
     STMT_GIVE /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
 
-/* Where a read of a queue stands: before or behind this step's push. */
+/* Whether reads of a queue see the queue without or with the rows that this step pushes. */
 typedef enum {
     QUEUE_READ_FIRST,
     QUEUE_PUSH_FIRST,
@@ -224,8 +227,8 @@ struct Stmt {
     bool has_config;
     bool has_params;
     bool is_function;
-    bool with_state;
-    Binder **binders; /* the binders of a let; for a scan its round, `t < T` */
+    bool with_state;  /* for ema: true with `with state` */
+    Binder **binders; /* the indices of a let; for a scan its round, `t < T` */
     int binder_count;
     Expr **dims; /* the shape of a queue; the claimed shape of a let */
     int dim_count;
@@ -235,34 +238,35 @@ struct Stmt {
     Expr *where;    /* for data: the condition for which rows are kept; NULL: none */
     Expr **targets; /* the targets of update, loss and ema; the calls of eval */
     int target_count;
-    const char *init_name; /* for queue and bank: the name behind `init`; NULL: none */
-    QueueOrder order;      /* for queue: .. read after push */
-    bool before_forward;   /* for ema: .. before forward */
-    bool of_steps;         /* for every and eval: .. steps */
+    const char *init_name; /* for queue and bank: the word behind `init`; NULL: none */
+    QueueOrder order;      /* for queue: `read before push` or `read after push` */
+    bool before_forward;   /* for ema: true with `before forward` */
+    bool of_steps;         /* for every and eval: true if they count steps, not epochs */
     Stmt **body;           /* { statements }; NULL if `= value` is written */
     int body_count;
-    /* For scan: the values that go from round to round, each as a STMT_LET with its start. */
+    /* For scan: the values that go from round to round. Each is a STMT_LET whose value is its
+     * start. */
     Stmt **carry;
     int carry_count;
-    Stmt *scan;       /* for such a value: its scan; else NULL */
+    Stmt *scan;       /* for a let that is such a value: its scan; else NULL */
     Stmt **otherwise; /* for when: else { statements } */
     int otherwise_count;
     /* checker: */
     Symbol *symbol;
     Type *result;     /* for fn: the type of a call, in the dimensions of the signature */
     DataSource *data; /* for data */
-    /* For view: a recipe for each name if one view is given several arrays and draws alike for all
-     * of them; else NULL. */
+    /* For view: a recipe for each name, if one recipe of a single array is given several arrays and
+     * draws alike for all of them. Else NULL. */
     Expr **each;
-    int64_t sweep_rows;  /* for over: the samples taken at a time */
-    int64_t batch;       /* for stage: its own batch; 0: that of `train` */
-    ARRAY(Expr *) reads; /* for view: the names in it with is_sample */
+    int64_t sweep_rows;  /* for over: how many samples are taken at a time */
+    int64_t batch;       /* for stage: its own batch; 0: the batch of `train` */
+    ARRAY(Expr *) reads; /* for view: the names in it for which is_sample is true */
 };
 
 /* A file or a folder that `use` names by its path, as CheckHooks.files found it. */
 typedef struct UsedFiles {
-    /* the module's name where no `as` gives one: that of the file without ending, or of the
-     * folder */
+    /* The name of the module if no `as` gives one: the name of the file without its ending, or of
+     * the folder. */
     const char *name;
     const Source **files; /* sorted by name */
     int file_count;
@@ -270,7 +274,8 @@ typedef struct UsedFiles {
 } UsedFiles;
 
 typedef struct Module {
-    /* "losses" for the files of stdlib/losses; for a spec, the name of the file without ending */
+    /* The name: "losses" for the files of stdlib/losses. For a spec, the name of the file without
+     * its ending. */
     const char *name;
     const Source *source; /* the first file */
     const Source **files; /* all files, in order */
@@ -280,8 +285,8 @@ typedef struct Module {
     const Span *broken; /* the statements that did not fit the grammar and were left out */
     int broken_count;
     bool lacks_name;       /* a declaration without its name was reported: any name may be that */
-    const UsedFiles *used; /* what the path led to; NULL for a module of the library */
-    bool checked;
+    const UsedFiles *used; /* the files that its path led to; NULL for a module of the library */
+    bool checked;          /* true once the checker is through with it */
 } Module;
 
 /* The meaning of a name. Names of let, param, state, queue and draw refer to the statement,
@@ -322,17 +327,19 @@ struct Symbol {
     Param *param;   /* the declaring param; NULL: none */
     Binder *binder; /* for SYMBOL_INDEX */
     Module *module; /* for SYMBOL_MODULE: the module; for others: the module of the declaration */
-    int builtin;    /* for SYMBOL_BUILTIN: a value of enum Builtin */
-    /* The number of the name among those of the statement, or of the field in a data source. */
+    int builtin;    /* for SYMBOL_BUILTIN: the number of its row in builtins.def */
+    /* For a view: the number of the name among those of the statement. For a part of a network: its
+     * number in the composition. */
     int item;
-    Type *type;
-    bool used;
+    Type *type; /* NULL while the declaration is not checked yet */
+    bool used;  /* true once an expression has named it */
 };
 
-/* lang/parse.c. Parses one file. Messages go to `diag`. Never returns NULL: the module has what
- * could be parsed. */
+/* lang/parse.c: parses one file. Messages go to `diag`. Never returns NULL: after errors the module
+ * has the statements that fit the grammar. */
 Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name);
-/* Joins files of a module: `more` comes behind `module`, which is NULL at first. */
+/* Joins the files of a module: appends `more` to `module` and returns the result. `module` is NULL
+ * at first. */
 Module *module_join(Arena *arena, Module *module, Module *more);
 
 /* A method: the spec's module first, then every module that it uses, each checked. */
@@ -343,8 +350,8 @@ typedef struct Method {
     int64_t batch; /* the batch of statements that belong to no stage */
 } Method;
 
-/* The result of looking at a source: its fields and rows were read; the data is absent; or it does
- * not fit, and the sentence says why. */
+/* The result of looking at a source. Its fields and rows were read; or the data is absent; or the
+ * data does not fit, and the sentence says why. */
 typedef enum {
     SCHEMA_READ,
     SCHEMA_ABSENT,
@@ -356,35 +363,38 @@ typedef struct CheckHooks {
     /* Returns part `part` of module `name` of the library ("losses"). A module is one file, or the
      * files of one folder as parts 0, 1, and so on. NULL after the last part. */
     const Source *(*module)(void *context, Arena *arena, const char *name, int part);
-    /* Returns the file or the folder that `path` means in the file `from`. The pointer is the same
-     * for the same file or folder, whatever the path is. Returns NULL with a sentence, and with
-     * help or NULL. If the hook is NULL, there are no files. */
+    /* Returns the file or the folder that `path` means in the file `from`, or NULL with a sentence,
+     * and with help or NULL. The pointer is the same for the same file or folder, whatever the path
+     * is. If the hook is NULL, no file can be used. */
     const UsedFiles *(*files)(void *context, Arena *arena, const Source *from, const char *path,
                               const char **sentence, const char **help);
-    /* Finds the fields of a source by looking at its data. If the hook is NULL, nobody looks. */
+    /* Finds the fields of a source by looking at its data. If the hook is NULL, the data counts as
+     * absent. */
     SchemaAnswer (*schema)(void *context, Arena *arena, DataSource *source, const char **sentence);
-    /* Counts the rows that the selection leaves, and sets `rows`. Called later, when the selection
-     * is known. Returns SCHEMA_READ, or SCHEMA_REFUSED with a sentence. */
+    /* Counts the rows that the selection leaves, and sets `rows` of the source. Called after
+     * `schema`, once the selection is known. Returns SCHEMA_READ, or SCHEMA_REFUSED with a
+     * sentence. */
     SchemaAnswer (*rows)(void *context, Arena *arena, DataSource *source, const char **sentence);
     /* Returns how many of `held` rows the selection leaves, for a source whose data is missing, if
-     * `classes` classes have one size each. 0: not known. */
+     * its `classes` classes all have one size. Returns 0 if that is not known. */
     int64_t (*kept)(void *context, const DataSource *source, int64_t held, int64_t classes);
     const DataCatalogue *data; /* the readers and their settings; NULL: there are none */
     void *context;
 } CheckHooks;
 
-/* lang/check.c. Resolves names and infers every type, reporting all independent errors. Returns the
- * method even after errors (diag_error_count tells); only an error-free one may be lowered. */
+/* lang/check.c: resolves names and infers every type, and reports all independent errors. Returns
+ * the method even after errors, which diag_error_count tells. Only a method without errors may be
+ * lowered. */
 Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks);
 
-/* Returns the axis of concat(a, b, axis = 2), from 0, or -1 if it is no number; *arrays is the
- * number of joined arrays. */
+/* Returns the axis of concat(a, b, axis = 2), counted from 0, or -1 if `axis` is given as no known
+ * number of an axis. Sets *arrays to the number of arrays that are joined. */
 int call_concat_axis(const Expr *call, int *arrays);
-/* True if the expression is a call of a distribution, as after `~`. */
+/* True if the expression is a call of a distribution, as it stands behind `~`. */
 bool call_is_distribution(const Expr *expr);
 
-/* True if a network in the (checked) expression is applied to something that contains the index:
- * such a let is unrolled. */
+/* True if a network in the expression is applied to something that contains the index of the
+ * binder. A let over such an index is unrolled. The expression is checked before. */
 bool net_takes_index(const Expr *e, const Binder *binder);
 
 /* Prints a line for each name, with its type and shape, in source order, for `couplet check`. */

@@ -3,7 +3,7 @@
  * The batch of a loss is the batch of the sources whose views it reads: a batch of their own, or
  * that of the stage in which the loss stands, or that of `train`. The classes of a source are its
  * labels as they are known when the spec is checked (DataField.is_one_class). A comparison counts
- * if one of its sides is made of labels alone, or of labels that were pushed into a queue. */
+ * only if both its sides are one field and numbers, or a queue's column of that field. */
 #include "lang/compared.h"
 
 #include "lang/ast_walk.h"
@@ -16,19 +16,21 @@ typedef struct Compared {
     Arena *arena;
     Diag *diag;
     const Method *method;
-    const Stmt *stage; /* the stage that contains the loss at hand; NULL: none */
-    const Expr *batch; /* the batch whose loss was reported; NULL: none */
+    const Stmt *stage; /* the stage that contains the loss at hand, or NULL */
+    const Expr *batch; /* the batch that was reported last, so that it is not again; or NULL */
 } Compared;
 
 /* ---- losses and the stage that each belongs to ----------------------------------------------- */
 
 typedef void (*LossVisitor)(Compared *c, const Stmt *loss);
 
+/* Returns the stage whose name a condition is, or NULL. */
 static const Stmt *stage_of(const Expr *condition) {
     const Symbol *s = condition->kind == EXPR_NAME ? condition->symbol : NULL;
     return s && s->kind == SYMBOL_STAGE ? s->stmt : NULL;
 }
 
+/* Calls `visit` with each loss, while c->stage is the stage in which the loss stands. */
 static void each_loss(Compared *c, Stmt *const *stmts, int count, LossVisitor visit) {
     for (int i = 0; i < count; i++) {
         const Stmt *s = stmts[i];
@@ -44,7 +46,7 @@ static void each_loss(Compared *c, Stmt *const *stmts, int count, LossVisitor vi
 
 /* ---- a batch of one -------------------------------------------------------------------------- */
 
-/* The sources that a loss reads, through views and without them. */
+/* The sources of the fields that a loss reads, by itself or through views. */
 typedef struct Sources {
     ARRAY(const Stmt *) items;
     Arena *arena;
@@ -77,7 +79,7 @@ static const Stmt *find_train(const Method *method) {
     return NULL;
 }
 
-/* The option `batch` of a source. */
+/* Returns the value of the option `batch` of a source, or NULL. */
 static const Expr *own_batch(const Stmt *source) {
     const Expr *call = source->value;
     for (int i = 0; call && call->arg_names && i < call->arg_count; i++)
@@ -85,7 +87,8 @@ static const Expr *own_batch(const Stmt *source) {
     return NULL;
 }
 
-/* Returns the expression that makes a batch of the source one sample, or NULL. */
+/* Returns the expression that makes a batch of the source one sample, or NULL if a batch has more,
+ * or if no expression says so. */
 static const Expr *batch_of_one(const Compared *c, const Stmt *source) {
     const Param *staged = batch_param(c->stage);
     const Param *trained = batch_param(find_train(c->method));
@@ -95,7 +98,8 @@ static const Expr *batch_of_one(const Compared *c, const Stmt *source) {
     return batch != 1 ? NULL : staged ? staged->value : trained ? trained->value : NULL;
 }
 
-/* The loss of one sample has nobody to compare it with. */
+/* Reports a loss that compares samples although each source that it reads comes in batches of one.
+ * A queue or a bank has other samples to compare with. */
 static void check_batch(Compared *c, const Stmt *loss) {
     Sources sources = {.arena = c->arena};
     const Expr *said = NULL;
@@ -119,12 +123,12 @@ static void check_batch(Compared *c, const Stmt *loss) {
 
 /* ---- one class ------------------------------------------------------------------------------- */
 
-/* The contents of one side of `==`. */
+/* What one side of `==` is made of. */
 typedef struct Side {
     Compared *compared;
     const Stmt *source;     /* the source of the field; NULL: no field was found */
-    const DataField *field; /* the field; NULL if `source` is */
-    bool is_other;          /* true if the formula has more than numbers and this field */
+    const DataField *field; /* the last field that was found, or NULL */
+    bool is_other;          /* true if there is more than numbers and one field */
 } Side;
 
 static bool find_field(void *context, const FlowVisit *v);
@@ -144,7 +148,7 @@ static void look_at_side(Side *side, const Expr *e, const FlowFrame *frame) {
     flow_walk(flow_new(side->compared->arena, side->compared->method), e, frame, find_field, side);
 }
 
-/* True for names that stand for what the walk goes on to. */
+/* True for names behind which the walk finds their value by itself. */
 static bool leads_on(SymbolKind kind) {
     return kind == SYMBOL_LET || kind == SYMBOL_ARGUMENT || kind == SYMBOL_HYPER ||
            kind == SYMBOL_DATA;
@@ -168,7 +172,8 @@ static bool find_field(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* True if both sides are made of one field. */
+/* True if both sides of a comparison are made of numbers and one and the same field. *a is the
+ * first side. */
 static bool compares_a_field(Compared *c, const FlowVisit *v, Side *a) {
     Side b = {.compared = c};
     *a = b;
@@ -178,7 +183,8 @@ static bool compares_a_field(Compared *c, const FlowVisit *v, Side *a) {
     return b.field == a->field && !b.is_other;
 }
 
-/* True if the spec, or the data if it is there, says that all rows have one value of the field. */
+/* True if the spec says that all rows have one value of the field, or the data says so if it is
+ * there. */
 static bool has_one_class(const DataSource *data, const DataField *field) {
     const DataSelection *chosen = &data->selection;
     const bool is_counted = strcmp(field->name, chosen->by ? chosen->by : "label") == 0;
@@ -190,11 +196,13 @@ static bool has_one_class(const DataSource *data, const DataField *field) {
     return is_one;
 }
 
+/* True if each batch is an episode of one class, and the field says the class. */
 static bool has_one_way(const DataSource *data, const DataField *field) {
     const char *by = data->selection.by;
     return data->ways == 1 && strcmp(field->name, by ? by : "label") == 0;
 }
 
+/* The search for the first comparison of a loss that tells no samples apart. */
 typedef struct Comparison {
     Compared *compared;
     const Stmt *loss;
@@ -254,7 +262,7 @@ void check_compared(Arena *arena, Diag *diag, const Method *method) {
 typedef struct FieldList {
     Compared *compared;
     ARRAY(ComparedField) items;
-    int of_loss; /* where the fields of the loss at hand begin */
+    int of_loss; /* the number of the first field of the loss at hand */
 } FieldList;
 
 static bool add_compared(void *context, const FlowVisit *v) {

@@ -1,5 +1,5 @@
 /* Keeps messages until the end, and then prints them in the order of their places, each with its
- * line and a caret. */
+ * source line and a caret. */
 #include "lang/diag_messages.h"
 #include "lang/utf8.h"
 
@@ -13,7 +13,7 @@ struct Diag {
     bool unlimited;
     bool coloured;
     const char *speaker;
-    void (*trail)(void *context, Diag *diag);
+    void (*trail)(void *context, Diag *diag); /* the writer that diag_follow set, or NULL */
     void *trail_context;
 };
 
@@ -118,7 +118,7 @@ void diag_suggest(Diag *diag, const char *format, ...) {
     va_start(args, format);
     DiagMessage *last = &diag->messages.items[diag->messages.count - 1];
     last->suggestion = make_text(diag, format, args);
-    last->fix.text = NULL; /* the text of a suggestion that this one replaces */
+    last->fix.text = NULL; /* the fix may belong to an earlier suggestion, which is replaced */
     va_end(args);
 }
 
@@ -156,7 +156,9 @@ static int compare(const void *left, const void *right) {
     const DiagMessage *b = *(const DiagMessage *const *)right;
     Span x = a->parts.items[0].span;
     Span y = b->parts.items[0].span;
-    /* One array holds them, in the order in which they were made. */
+    /* Messages of different files, and messages of one place, stay in the order in which they were
+     * reported. One array holds all of them in that order, so their addresses compare like their
+     * numbers. */
     int position = a < b ? -1 : a > b;
     if (x.source != y.source || x.begin == y.begin) return position;
     return x.begin - y.begin;
@@ -172,6 +174,7 @@ static bool same_message(const DiagMessage *a, const DiagMessage *b) {
 /* The most errors that are shown. Further ones are only counted. */
 enum { SHOWN_ERRORS = 20 };
 
+/* Shortens a sorted list to what is shown. Returns the number of errors behind its end. */
 static int limit_messages(const Diag *diag, const DiagMessage **sorted, int *count) {
     int errors = 0;
     int hidden = 0;
@@ -222,8 +225,8 @@ const char *diag_severity_name(DiagSeverity severity) {
 
 /* ---- printing -------------------------------------------------------------------------------- */
 
-/* A line of a source as it is shown: the bytes from `begin` to `end`, and whether something is left
- * out before and behind them. */
+/* The part of a source line that is shown: the bytes begin .. end - 1. The flags say that the line
+ * goes on before or behind them. */
 typedef struct Shown {
     int begin;
     int end;
@@ -231,10 +234,11 @@ typedef struct Shown {
     bool cut_behind;
 } Shown;
 
+/* The bytes that are shown around the caret of a very long line. */
 enum {
     SHOWN_BEFORE = 100,
     SHOWN_BEHIND = 140,
-}; /* bytes around the caret of a very long line */
+};
 
 static Shown shown_line(Span span) {
     const char *text = span.source->text;
@@ -257,10 +261,11 @@ static Shown shown_line(Span span) {
     return line;
 }
 
-/* Returns the character at a place of a line, and the columns that it takes: a tab goes to the next
- * multiple of eight. */
+/* Returns the bytes of the character at a place of a line, and sets *columns to the columns that it
+ * takes on the terminal. A tab goes to the next multiple of eight; a control character or a byte
+ * that is no text is shown as \xNN. */
 static int character(const Source *source, int at, int end, int column, int *columns) {
-    enum { TAB = 8, ESCAPED = 4 /* ESCAPED is the length of \xNN */ };
+    enum { TAB = 8, ESCAPED = 4 /* the columns of \xNN */ };
     uint32_t code;
     int length = utf8_read(source->text + at, (size_t)(end - at), &code);
     if (length == 0)
@@ -284,7 +289,7 @@ typedef enum {
     STYLE_MARGIN
 } Style;
 
-/* The stream, and whether it takes colours. */
+/* The stream that messages are printed to, and whether they are coloured. */
 typedef struct Paper {
     FILE *out;
     bool coloured;
@@ -313,7 +318,7 @@ static void repeat(FILE *out, char what, int times) {
         fputc(what, out);
 }
 
-/* The bars beside a line of a source, with its number or without. */
+/* Prints the margin of a source line: its number and a bar, or the bar alone if `line` is 0. */
 static void print_margin(Paper paper, int line) {
     begin_style(paper, STYLE_MARGIN);
     if (line)
@@ -324,6 +329,8 @@ static void print_margin(Paper paper, int line) {
     fputc(' ', paper.out);
 }
 
+/* Prints the source line of a span and, below it, a caret with a tilde for each further column. A
+ * span without a visible character gets a caret at its place. */
 static void print_caret_line(Paper paper, Span span, Style style) {
     FILE *out = paper.out;
     const Source *source = span.source;
@@ -368,6 +375,7 @@ static void print_text(FILE *out, const char *text) {
     utf8_print(out, text, strlen(text));
 }
 
+/* Prints a message or a note with its place and its line. `code` is NULL for a note. */
 static void print_part(Paper paper, const DiagPart *part, DiagSeverity severity, const char *code,
                        const char *speaker) {
     FILE *out = paper.out;
@@ -427,7 +435,9 @@ void diag_print(const Diag *diag, FILE *out) {
 
 /* ---- near names ------------------------------------------------------------------------------ */
 
-/* Returns the edit distance with transpositions. Anything beyond `limit` counts as far. */
+/* Returns the number of insertions, deletions, replacements and swaps of neighbours that lead from
+ * `a` to `b`. Returns limit + 1 for names of more than 63 bytes, and for lengths that differ by
+ * more than `limit`. */
 static int edit_distance(const char *a, const char *b, int limit) {
     int n = (int)strlen(a);
     int m = (int)strlen(b);

@@ -9,6 +9,8 @@ static void print_string(FILE *out, const char *text) {
     utf8_print_json(out, text, strlen(text));
 }
 
+/* Prints the file, the line, the column and the end of a span. The end is counted from the text,
+ * because a span may go over several lines. */
 static void print_place(FILE *out, Span span) {
     if (!span.source) {
         fprintf(out, "\"file\": null");

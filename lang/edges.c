@@ -1,11 +1,10 @@
-/* Checks that need the whole method. They ask where the gradient goes, whether rates stay in
- * range, what nothing uses, and what a queue holds before it is filled. They also ask whether
- * anything keeps features from becoming one constant.
+/* Checks that need the whole method. They find gradients into a target, rates out of range, what
+ * nothing uses, what a queue holds before it is filled, and whether anything keeps features from
+ * becoming one constant.
  *
- * All of them are walks of lang/flow.h from the loss back to the views. The check for collapse
- * cannot be exact, so it is a warning. It looks for any one thing that separates features
- * (negatives, a batch statistic, a stop, memory, labels, a margin), and speaks only where it finds
- * none. */
+ * All of them but the unused names are walks of lang/flow.h from the loss back to the views.
+ * Collapse cannot be decided exactly, so it is a warning: one thing that may separate features
+ * (negatives, a batch statistic, a stop, memory, labels, a margin) is enough to say nothing. */
 #include "lang/edges.h"
 
 #include "lang/ast_walk.h"
@@ -23,6 +22,7 @@ typedef struct Edges {
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
+/* The search for the first statement of a kind, with this target if `symbol` is not NULL. */
 typedef struct Search {
     StmtKind kind;
     const Symbol *symbol;
@@ -44,17 +44,17 @@ static const Stmt *find_stmt(const Method *method, StmtKind kind, const Symbol *
 
 /* ---- the gradient ---------------------------------------------------------------------------- */
 
-/* Finds a gradient into the target of an edge. Wherever the loss applies the target, there must be
- * a stop. */
+/* Reports a gradient into the target of an ema edge. Wherever the loss applies the target, there
+ * must be a stop. */
 static bool find_leak(void *context, const FlowVisit *v) {
     Edges *e = context;
     const Symbol *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
-    /* A call of an unknown name may be meant to stop the gradient. */
+    /* A call of an unknown name may be meant to stop the gradient, so the walk ends there. */
     if (v->e->kind == EXPR_CALL && !callee) return false;
     const Stmt *edge = callee && callee->kind == SYMBOL_NET && !v->stopped
                            ? find_stmt(e->method, STMT_EMA, callee)
                            : NULL;
-    /* An edge from a network to itself is refused. */
+    /* An edge from a network to itself was refused before. */
     if (!edge || edge->source->symbol == callee) return true;
     diag_report(
         e->diag, CODE_EMA_GRADIENT, v->e->span,
@@ -74,8 +74,8 @@ static void check_leaks(void *context, Stmt *s) {
 
 /* ---- rates ----------------------------------------------------------------------------------- */
 
-/* True if a schedule is out of range for a run of any length: at its start, in the middle or at its
- * end. */
+/* True if a schedule leaves 0 .. 1 in a run of so many steps: at its start, in the middle or at its
+ * end. Sets *value to the rate there. */
 static bool is_outside(const Expr *rate, double steps, double *value) {
     const double times[] = {0, 0.5 * steps, steps - 1};
     for (int i = 0; i < 3; i++) {
@@ -86,6 +86,8 @@ static bool is_outside(const Expr *rate, double steps, double *value) {
     return false;
 }
 
+/* Reports a rate that leaves 0 .. 1. The length of the run is not known here, so only a rate that
+ * does so in a short run and in a long one is reported. */
 static void check_rate(void *context, Stmt *s) {
     Edges *e = context;
     double value;
@@ -105,6 +107,7 @@ static void check_rate(void *context, Stmt *s) {
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
+/* The search for reads of a queue, and for the guard `filled` that leaves out unpushed rows. */
 typedef struct QueueReads {
     Edges *edges;
     const Stmt *queue;
@@ -112,8 +115,8 @@ typedef struct QueueReads {
     const Expr *guard;
 } QueueReads;
 
-/* True if the array starts as 0. Rows of reals start as random unit vectors, but labels and numbers
- * start as 0, which is an ordinary label. */
+/* True if the read array starts as 0. Rows of reals start as random unit vectors, but labels and
+ * numbers start as 0, which looks like an ordinary label. */
 static bool starts_as_nothing(const Expr *read) {
     const Type *t = read->type;
     return t && (t->kind == KIND_INT || t->kind == KIND_BOOL || t->rank == 1);
@@ -172,7 +175,8 @@ static void check_use(void *context, Stmt *s) {
     if (s->kind == STMT_QUEUE) warn_unused(e, s->symbol, s->name_span, "queue");
 }
 
-/* The values inside functions and nets. */
+/* Warns of unused values inside functions and nets. Branches of `when` are no bodies in this sense,
+ * since method_each_stmt visits their statements. */
 static void check_use_in_bodies(Edges *e) {
     for (int i = 0; i < e->method->spec->stmt_count; i++) {
         const Stmt *s = e->method->spec->stmts[i];
@@ -184,6 +188,7 @@ static void check_use_in_bodies(Edges *e) {
 
 /* ---- collapse -------------------------------------------------------------------------------- */
 
+/* The search for places where an index runs over samples. `depth` counts the lets on the way. */
 typedef struct Occurrences {
     const Binder *binder;
     bool found;
@@ -193,6 +198,8 @@ typedef struct Occurrences {
 static bool ranges_over_samples(const Binder *binder, const Expr *const *within, int count,
                                 int depth);
 
+/* Returns the binder whose index an expression is, or NULL. For the index that softmax keeps, this
+ * is the binder outside. */
 static const Binder *binder_of(const Expr *e) {
     const Binder *b = e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX
                           ? e->symbol->binder
@@ -200,8 +207,8 @@ static const Binder *binder_of(const Expr *e) {
     return b && b->same ? b->same : b;
 }
 
-/* Finds x[i, ..]. The first axis of an array of rows is that of the samples; for an array defined
- * by its elements, the head of its let decides. */
+/* Looks for x[i, ..]. If x is defined by its elements, the index in the head of its let decides
+ * whether i runs over samples. Else the first axis of an array of rows is that of the samples. */
 static bool find_occurrence(void *context, Expr *e) {
     Occurrences *o = context;
     if (e->kind != EXPR_INDEX || o->found) return !o->found;
@@ -218,6 +225,7 @@ static bool find_occurrence(void *context, Expr *e) {
     return true;
 }
 
+/* True if an index runs over samples in one of the expressions. Lets are followed 16 deep. */
 static bool ranges_over_samples(const Binder *binder, const Expr *const *within, int count,
                                 int depth) {
     Occurrences o = {binder, false, depth};
@@ -226,6 +234,7 @@ static bool ranges_over_samples(const Binder *binder, const Expr *const *within,
     return o.found;
 }
 
+/* Counts the indices of a reduction that run over samples. */
 static int sample_binders(const Expr *reduction) {
     int count = 0;
     const Expr *const within[] = {reduction->arg_count ? reduction->args[0] : NULL,
@@ -235,8 +244,8 @@ static int sample_binders(const Expr *reduction) {
     return count;
 }
 
-/* Judges a reduction over samples. With another index of samples bound around it, the reduction
- * compares samples; else it is a statistic, of each feature say. */
+/* Notes a reduction over samples. Under another index of samples, or with two of its own, it
+ * compares samples, so it has pairs. Else it is a statistic over the batch. */
 static void judge_reduction(Separation *s, const FlowVisit *v) {
     int samples = sample_binders(v->e);
     if (samples > 1) s->pairs = v->e;
@@ -251,7 +260,7 @@ static void judge_reduction(Separation *s, const FlowVisit *v) {
         s->statistic = v->e;
 }
 
-/* True for z[(i + 1) mod 1], which means the row of another sample, of which there is none. */
+/* True for z[(i + 1) mod N] with N = 1. It means the row of another sample, and there is none. */
 static bool reads_itself(const Expr *e) {
     int64_t rows;
     return e->args[0]->kind == EXPR_BINARY &&
@@ -266,7 +275,7 @@ static bool reads_another(const Expr *e) {
            e->args[0]->kind == EXPR_INDEX;
 }
 
-/* True for max(0, near - far + margin), which keeps something at a distance. */
+/* True for max(0, near - far + margin), which keeps samples at a distance. */
 static bool is_margin(const Expr *e) {
     const Symbol *s = e->kind == EXPR_CALL ? e->callee->symbol : NULL;
     return s && s->kind == SYMBOL_BUILTIN &&
@@ -291,8 +300,8 @@ static bool find_separation(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* Finds a network's result beside the image itself, as in an autoencoder: one constant does not fit
- * all images. */
+/* Finds an image beside the result of a network, as in an autoencoder. No one constant is close to
+ * all images, so this separates. */
 static bool find_target(void *context, const FlowVisit *v) {
     Separation *s = context;
     const char *part;
@@ -330,8 +339,8 @@ void check_edges(Arena *arena, Diag *diag, const Method *method) {
     Edges e = {arena, diag, method, flow_new(arena, method)};
     method_each_stmt(method->spec, check_leaks, &e);
     method_each_stmt(method->spec, check_rate, &e);
-    /* An edge with an error may be the one that would have used, stopped or separated the
-     * network. */
+    /* The rest is for methods without errors: a statement with an error may be the one that would
+     * have used a value, stopped a gradient or separated the features. */
     if (diag_error_count(diag)) return;
     check_use_in_bodies(&e);
     if (!find_stmt(method, STMT_LOSS, NULL)) return;

@@ -1,10 +1,10 @@
-/* The walk from an expression back to everything that it is made of, through lets, calls, views
- * and scans.
+/* The walk from an expression back to everything that it is made of, through lets, calls, views and
+ * scans.
  *
  * A let that two formulas name is walked once for each way in which it is reached. A way is the
- * frame of the call, the one row that is read where that is known (s[0] of `let s[v] = ..`), and
- * whether a gradient comes along. Without this memory the walk would take exponential time, and
- * without the row a symmetric loss would look as if each branch fed both views.
+ * frame of the call, the one row that is read if it is known (s[0] of `let s[v] = ..`), and whether
+ * a gradient comes along. If ways were not remembered, the walk would take exponential time. If the
+ * row did not count, a symmetric loss would look as if each branch fed both views.
  *
  * The second half evaluates scalars that depend on hypers and the clock alone: schedules and
  * rates. */
@@ -17,11 +17,12 @@
 struct FlowFrame {
     const Stmt *fn;
     const Expr *call;
-    const FlowFrame *caller; /* the frame of the caller, which has the arguments */
-    FlowFrame *next;         /* the frame of the same call for another caller */
+    const FlowFrame *caller; /* the frame in which the call with its arguments stands */
+    FlowFrame *next;         /* another frame of the same call, in another caller */
 };
 
-typedef struct Reached { /* a let, a call or an argument that was walked in a frame */
+/* A way in which a let, a function, a view or an argument was reached. */
+typedef struct Reached {
     struct Reached *next;
     const FlowFrame *frame;
     bool stopped;
@@ -33,17 +34,18 @@ struct Flow {
     Arena *arena;
     const Method *method;
     Map frames;  /* by call: the list of its frames, each with another caller */
-    Map reached; /* by part: the list of the frames in which it was walked */
+    Map reached; /* by let, function, view or argument: the list of ways that were walked */
     FlowVisitor visit;
     void *context;
 };
 
+/* The state of the walk at an expression. */
 typedef struct State {
     const FlowFrame *frame;
     const FlowScope *scope;
     bool stopped;
     const Expr *stop;
-    /* The entry of the first axis that is read, in the array that the walk goes to. -1: all entries
+    /* The one entry of the first axis that is read of the array at hand, or -1 if all entries
      * are. */
     int64_t row;
 } State;
@@ -57,6 +59,7 @@ Flow *flow_new(Arena *arena, const Method *method) {
     return f;
 }
 
+/* True if a part was not reached in this way before. The way is noted. */
 static bool first_time(Flow *f, const void *what, const State *at) {
     Reached *others = map_get(&f->reached, what);
     for (const Reached *r = others; r; r = r->next) {
@@ -70,8 +73,8 @@ static bool first_time(Flow *f, const void *what, const State *at) {
     return true;
 }
 
-/* Returns the frame of a call from a caller. There is one for each pair, so that frames can be
- * compared. */
+/* Returns the frame of a call in a caller. There is one frame for each such pair, so that frames
+ * can be compared by their addresses. */
 static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const FlowFrame *caller) {
     FlowFrame *others = map_get(&f->frames, call);
     for (const FlowFrame *frame = others; frame; frame = frame->next)
@@ -82,6 +85,8 @@ static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const F
     return frame;
 }
 
+/* Returns the scope with these indices inside. `row` is the only value of the first index, or
+ * -1. */
 static const FlowScope *open_scope(Flow *f, const FlowScope *outer, Binder *const *binders,
                                    int count, const Expr *reduction, const Stmt *let, int64_t row) {
     for (int i = 0; i < count; i++) {
@@ -94,6 +99,8 @@ static const FlowScope *open_scope(Flow *f, const FlowScope *outer, Binder *cons
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+/* Returns the innermost frame whose function has the parameter, with the parameter's number in
+ * *position. NULL if there is none. */
 static const FlowFrame *frame_with_param(const FlowFrame *frame, const Param *param,
                                          int *position) {
     for (; frame; frame = frame->caller)
@@ -105,7 +112,8 @@ static const FlowFrame *frame_with_param(const FlowFrame *frame, const Param *pa
     return NULL;
 }
 
-/* Returns the call's argument for parameter i: by name, by position, or its default. */
+/* Returns the argument that a call gives for a parameter: by name, by position, or its default,
+ * which is NULL if there is none. */
 static const Expr *argument_of(const FlowFrame *frame, int position) {
     const Expr *call = frame->call;
     const Param *param = &frame->fn->params[position];
@@ -117,6 +125,7 @@ static const Expr *argument_of(const FlowFrame *frame, int position) {
     return param->value;
 }
 
+/* True if a statement, or the carry of a scan, stands in the body or in a block inside it. */
 static bool body_holds(Stmt *const *body, int count, const Stmt *s) {
     for (int i = 0; i < count; i++) {
         if (body[i] == s) return true;
@@ -129,14 +138,15 @@ static bool body_holds(Stmt *const *body, int count, const Stmt *s) {
     return false;
 }
 
-/* Returns the frame in whose function the let stands: that of the function itself, or of one that
- * it was called from (a function inside a function). */
+/* Returns the frame in whose function the let stands: the frame itself, or that of a caller if the
+ * function stands inside another one. NULL for a let of the method. */
 static const FlowFrame *frame_of_let(const FlowFrame *frame, const Stmt *let) {
     for (; frame; frame = frame->caller)
         if (body_holds(frame->fn->body, frame->fn->body_count, let)) return frame;
     return NULL;
 }
 
+/* Walks the value of a let. For a carry of a scan, its values in later rounds are walked too. */
 static void walk_let(Flow *f, const Stmt *let, State at) {
     at.frame = frame_of_let(at.frame, let);
     if (!first_time(f, let, &at)) return;
@@ -154,8 +164,8 @@ static void walk_let(Flow *f, const Stmt *let, State at) {
     }
 }
 
-/* Walks into a view of computed arrays. Its draws and data do not count, since any view has
- * them. */
+/* Walks the computed arrays that a view reads. Its draws and fields do not count, since every view
+ * has some. */
 static void walk_view(Flow *f, const Stmt *view, State at) {
     at.frame = NULL;
     at.scope = NULL;
@@ -165,6 +175,7 @@ static void walk_view(Flow *f, const Stmt *view, State at) {
         walk(f, view->reads.items[i], at);
 }
 
+/* Goes on from a name to its let or view, or to the argument that is given for a parameter. */
 static void walk_name(Flow *f, const Expr *e, State at) {
     const Symbol *s = e->symbol;
     if (s && s->kind == SYMBOL_LET && s->stmt) walk_let(f, s->stmt, at);
@@ -181,19 +192,21 @@ static void walk_name(Flow *f, const Expr *e, State at) {
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
+/* Returns the value that a function gives, or NULL if it lacks one. */
 static const Expr *returned_of(const Stmt *fn) {
     for (int i = 0; i < fn->body_count; i++)
         if (fn->body[i]->kind == STMT_RETURN) return fn->body[i]->value;
     return fn->value;
 }
 
-/* Returns, of arrays that are put one behind the other, the one that has the row that is read. */
+/* Returns the array of a `concat` that has the row which is read, and makes *row the row inside it.
+ * Returns NULL if that is not known. */
 static const Expr *piece_with(const Expr *concat, int64_t *row) {
     int64_t before = 0;
     for (int i = 0; i < concat->arg_count; i++) {
         const Type *type = concat->args[i]->type;
         int64_t extent;
-        /* the arrays are joined along another axis than the first */
+        /* With `axis = ..` the arrays are joined along another axis. */
         if (concat->arg_names && concat->arg_names[i]) return NULL;
         if (!type || type->rank < 1 || !dim_eval(type->dims[0], NULL, NULL, &extent)) return NULL;
         if (*row < before + extent) {
@@ -229,7 +242,8 @@ static void walk_call(Flow *f, const Expr *e, State at) {
             walk_args(f, e, at);
         return;
     }
-    /* The value does not depend on an argument that the body does not use. */
+    /* The walk goes into the body and from there to the arguments that it uses. An argument that
+     * the body does not use is no part of the value. */
     at.frame = enter(f, s->stmt, e, at.frame);
     if (first_time(f, s->stmt, &at) && returned_of(s->stmt)) {
         walk(f, returned_of(s->stmt), at);
@@ -263,7 +277,8 @@ static void walk_reduce(Flow *f, const Expr *e, State at) {
     walk_args(f, e, reduce_rows[e->reduce].has_slope ? at : still);
 }
 
-/* Returns the row that an index reads: a number, or the only value of a bound index here. */
+/* Returns the row that an index reads, if it is a number or a bound index with one value here, or
+ * -1. */
 static int64_t row_of(const Expr *index, const FlowScope *scope) {
     int64_t row;
     if (index->kind == EXPR_NUMBER) return whole_of(index->number, &row) ? row : -1;
@@ -276,7 +291,8 @@ static int64_t row_of(const Expr *index, const FlowScope *scope) {
     return -1;
 }
 
-/* True for an elementwise operation, which keeps the rows of its operand. */
+/* True if a row of the expression is made of the same row of its operands. Calls are decided by
+ * walk_call. */
 static bool is_by_element(const Expr *e) {
     return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_STOP ||
            e->kind == EXPR_UNARY || e->kind == EXPR_BINARY;
@@ -393,6 +409,7 @@ static bool number_of_name(const Expr *e, const FlowFrame *frame, const FlowCloc
     return s->kind == SYMBOL_BUILTIN && number_of_builtin(s->name, clock, value);
 }
 
+/* Evaluates a call of a function, or of a built-in of one or two numbers. */
 static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowClock *clock,
                            double *value) {
     const Symbol *s = e->callee->symbol;
@@ -410,7 +427,7 @@ static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowCloc
     return constant_of_function(s->name, e->arg_count, args, value);
 }
 
-/* The operators that schedules are made of. */
+/* True for the operators that schedules are made of. */
 static bool is_of_schedules(Operator op) {
     return op == OP_ADD || op == OP_SUB || op == OP_MUL || op == OP_DIV || op == OP_POW;
 }

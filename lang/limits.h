@@ -1,21 +1,22 @@
-/* Every limit of the language. What goes past a limit is refused with a code at its place, and
- * nothing is cut off in silence. What has no line here has no limit but memory: parameters,
- * settings, arguments, names, carries, queue columns, evaluations, phases, losses, networks, data
- * sets. tests/lang/limits.py tries each limit with one more than it allows.
+/* Every limit of the language. A text that goes past a limit is refused with a code and a place,
+ * and nothing is cut off in silence. Parameters, settings, arguments, names, carries, queue
+ * columns, evaluations, phases, losses, networks and data sets have no line here and no limit but
+ * memory. tests/lang/limits.py tries each limit with one more than it allows.
  *
- * Three limits live beside what sets them: MOST_LOSSES (compiler/lower/method.c), MOST_APPLICATIONS
- * (compiler/lower/unroll.c) and MAX_KERNEL_OPERANDS (compiler/plan/kernel.h). Limits named MOST_..
- * in compiler/passes bound how far a rewrite looks; past them the graph stays as it is, and right.
+ * Three limits stand in the file that they come from: MOST_LOSSES (compiler/lower/method.c),
+ * MOST_APPLICATIONS (compiler/lower/unroll.c) and MAX_KERNEL_OPERANDS (compiler/plan/kernel.h).
+ * Limits named MOST_.. in compiler/passes bound how far a rewrite looks; past them the graph stays
+ * as it is, and right.
  *
- * The compiler takes its own sizes from here (GRAPH_MAX_RANK in compiler/graph/graph.h). Limits
- * that a machine sets, such as the memory that a step may take, are checked where the machine is
- * asked. */
+ * The compiler takes its own sizes from here (GRAPH_MAX_RANK in compiler/graph/graph.h). Limits of
+ * a machine, such as the memory that a step may take, are checked where the machine is asked. */
 #ifndef COUPLET_LANG_LIMITS_H
 #define COUPLET_LANG_LIMITS_H
 
 enum {
     MOST_AXES = 8, /* the axes of an array, and the indices of one reduction or of its results */
-    /* The indices that are bound around one place, including those of the functions on the way. */
+    /* The indices that are bound around one place, including those that the functions called on the
+     * way there have bound. */
     MOST_OPEN_INDICES = 32,
     MOST_VIEWS = 64,    /* the views along one axis: view v[64] = .. */
     MOST_ROUNDS = 1024, /* the rounds of a scan, each of which is written out */
@@ -31,11 +32,10 @@ enum {
     MOST_FILE_BYTES = 1 << 28 /* the bytes of one file */
 };
 
-/* The largest whole number in the text, or that sizes something: 2^53 - 1. Up to there double
- * precision holds each. */
+/* The largest whole number in a text, and the largest that sizes something: 2^53 - 1. Double
+ * precision holds every whole number up to there. */
 #define MOST_WHOLE 9007199254740991.0
-/* The elements of an array, and the terms of one formula, which are its results times the terms of
- * each. */
+/* The elements of an array, and the terms of one formula: its results times the terms of each. */
 #define MOST_ELEMENTS ((int64_t)1 << 48)
 /* Reals are computed in float32. A real in the text is 0, or lies between these in size. */
 #define MOST_REAL  3.402823466e+38

@@ -11,7 +11,7 @@ struct Symbol;
 
 typedef enum {
     DIM_CONST,
-    DIM_NAME /* a SYMBOL_DIMENSION, SYMBOL_CONFIG, SYMBOL_HYPER */,
+    DIM_NAME /* a SYMBOL_DIMENSION, or a number: SYMBOL_CONFIG, SYMBOL_ARGUMENT */,
     DIM_ADD,
     DIM_MUL,
     DIM_CEIL_DIV,
@@ -25,33 +25,37 @@ typedef struct Dim {
     DimKind kind;
     int64_t value;         /* for DIM_CONST */
     struct Symbol *symbol; /* for DIM_NAME */
-    /* For the other kinds: the operands. ADD and MUL are sorted and lean to the left. */
+    /* For the other kinds: the operands. Sums and products are sorted and lean to the left. */
     struct Dim *a;
     struct Dim *b;
-    int id; /* counts the dimensions made, and orders terms in the canonical form */
+    int id; /* numbers the dimensions as they are made; the canonical form sorts factors by it */
 } Dim;
 
-typedef struct DimTable DimTable; /* hash-consing; one a compilation */
+/* The dimensions of one compilation, each of which it holds once. */
+typedef struct DimTable DimTable;
 DimTable *dim_table_new(Arena *arena);
 Dim *dim_const(DimTable *table, int64_t value);
 Dim *dim_name(DimTable *table, struct Symbol *symbol);
-Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b); /* canonicalises: (N + N) is 2*N */
-/* The fault in dim_make and dim_substitute since the last dim_fault: a coefficient beyond 64 bits,
- * or more than MOST_DIMENSION_TERMS terms or factors. The dimension that they returned is then
- * invalid, and the caller reports it. */
+/* Returns the operation on two dimensions in the canonical form: (N + N) is 2*N. */
+Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b);
+/* The first fault in dim_make and dim_substitute since the last call of dim_fault: a coefficient
+ * beyond 64 bits, or more than MOST_DIMENSION_TERMS terms or factors. The returned dimension is
+ * then wrong, and the caller reports the fault. */
 typedef enum {
     DIM_FINE,
     DIM_OVERFLOW,
     DIM_TOO_LONG,
 } DimFault;
 DimFault dim_fault(DimTable *table);
+/* Returns the dimension with each name from[i] replaced by to[i]. */
 Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to,
                     int count);
-const char *dim_text(Arena *arena, const Dim *dim); /* "2*N", "ceil(H / stride)" */
+/* Returns the dimension as text: "2*N", "ceil(H / stride)". */
+const char *dim_text(Arena *arena, const Dim *dim);
 
-/* Evaluates a dimension for given values of names. `lookup` returns false for a name without a
- * value; if `lookup` is NULL, no name has one. Returns false in this case, for a division by 0, and
- * beyond 64 bits. */
+/* Sets *value to the dimension for given values of its names. `lookup` returns false for a name
+ * without a value; if `lookup` is NULL, no name has a value. Returns false if a name has none, for
+ * a division by 0, and beyond 64 bits. */
 typedef bool (*DimLookup)(void *context, const struct Symbol *symbol, int64_t *value);
 bool dim_eval(const Dim *dim, DimLookup lookup, void *context, int64_t *value);
 
@@ -67,7 +71,7 @@ typedef enum {
     KIND_DATA,
     KIND_MODULE,
     KIND_NOTHING,
-    KIND_ANY_SHAPE /* p and g of an optimiser: real, of unknown rank, and all of one shape */
+    KIND_ANY_SHAPE /* reals of unknown rank, all of one shape: p and g of an optimiser */
 } TypeKind;
 
 enum { MAX_RANK = MOST_AXES };
@@ -78,6 +82,7 @@ typedef struct Type {
     Dim *dims[MAX_RANK];
 } Type;
 
-const char *type_text(Arena *arena, const Type *type); /* "real[N, D]", "int", "net" */
+/* Returns the type as text: "real[N, D]", "int", "net". */
+const char *type_text(Arena *arena, const Type *type);
 
 #endif
