@@ -1,4 +1,4 @@
-/* Builders of the syntax tree. Each action of the grammar is one call of such a function. */
+/* Builders of the syntax tree. Each action of the grammar is a call of such a function. */
 #include "lang/ast_build.h"
 
 #include <math.h>
@@ -41,8 +41,8 @@ Expr *ast_expr(Parser *p, ExprKind kind, Span span) {
     return e;
 }
 
-/* Counts the depth of an expression, which has a limit because every walk over expressions is
- * recursive. */
+/* Counts a part into the depth of an expression. The depth has a limit because every walk over
+ * expressions is recursive. */
 static void nest(Parser *p, Expr *e, const Expr *part) {
     if (!part || part->depth < e->depth) return;
     e->depth = part->depth + 1;
@@ -51,13 +51,13 @@ static void nest(Parser *p, Expr *e, const Expr *part) {
     }
 }
 
-/* Returns the bytes of a unit, as in 512MiB. */
+/* Returns the bytes of a unit, as in 512MiB, or 1 for no unit. */
 static double unit_of(const char *unit) {
     return *unit == 'K' ? 0x1p10 : *unit == 'M' ? 0x1p20 : *unit == 'G' ? 0x1p30 : 1;
 }
 
-/* Refuses a number that would become another one: nothing may be computed with infinity in place of
- * 1e400. */
+/* Reports a number that would silently become another one: 1e400, for instance, would be
+ * infinity. */
 static void refuse_range(Parser *p, Expr *e, bool is_zero) {
     if (e->is_integer && e->number > MOST_WHOLE) {
         diag_report(p->diag, CODE_NUMBER_RANGE, e->span,
@@ -72,7 +72,7 @@ static void refuse_range(Parser *p, Expr *e, bool is_zero) {
     } else {
         return;
     }
-    e->number = 1; /* A wrong token may cause further errors, which would say nothing new. */
+    e->number = 1; /* a number of 1 causes no further errors, which would say nothing new */
 }
 
 Expr *ast_number(Parser *p, Span span) {
@@ -126,6 +126,7 @@ Expr *ast_member(Parser *p, Expr *base, const char *name, Span span) {
     return e;
 }
 
+/* Takes a list as arguments. Names are kept only if one of the arguments has a name. */
 static void take_list(Parser *p, Expr *e, const ExprListBox *list) {
     if (!list) {
         set_args(p, e, NULL, 0);
@@ -215,7 +216,6 @@ Stmt *ast_stmt(Parser *p, StmtKind kind, Span span) {
     return s;
 }
 
-/* `next h = ..` and `report h = ..` are written like a let. */
 StmtList *ast_as(StmtKind kind, StmtList *lets) {
     for (int i = 0; i < lets->count; i++)
         lets->items[i]->kind = kind;
@@ -395,7 +395,7 @@ Param ast_on(Parser *p, Param setting, Expr *part) {
     return setting;
 }
 
-/* `freeze encoder` parses as a setting with a value, which is its first part. */
+/* `freeze encoder` parses as a setting with a value. The value is its first part. */
 ParamList *ast_setting(Parser *p, ParamList *list, Param setting) {
     if (setting.name && strcmp(setting.name, "freeze") == 0 && setting.value) {
         setting = ast_on(p, setting, setting.value);

@@ -1,8 +1,8 @@
-/* Two walks over a tree: one that visits every expression, and one that compares two trees.
+/* Two walks over a tree: one visits every expression, and the other compares two trees.
  *
  * Both know which fields of a statement hold expressions, so a new field of `Stmt`, `Param` or
- * `Expr` must be added to each of them. The formatter's safety rests on the comparison: what
- * `couplet fmt` writes is parsed again and must be the same tree (fmt_command.c). */
+ * `Expr` must be added to each of them. `couplet fmt` is safe because of the comparison: what it
+ * writes is parsed again and must be the same tree (format_source in format.c). */
 #include "lang/ast_walk.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Checks `every epoch`, whose statements are done between two epochs, one after the other. */
+/* Checks the statements that are done between two epochs, between two steps, or in `eval`, one
+ * after the other. */
 #include "lang/check.h"
 
 #include <string.h>

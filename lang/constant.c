@@ -1,5 +1,5 @@
-/* Numbers that are known while a file is checked: literals, `pi`, hypers as they are set, lets of
- * these, and arithmetic on them. */
+/* Finds numbers that are known while a file is checked: literals, `pi`, hypers as they are set,
+ * lets of these, and arithmetic on them. */
 #include "lang/constant.h"
 
 #include "lang/check.h"
@@ -7,12 +7,14 @@
 #include <math.h>
 #include <string.h>
 
+/* Notes the value of an expression. Returns true. */
 static bool known(Expr *e, double value) {
     e->is_constant = true;
     e->constant = value;
     return true;
 }
 
+/* Notes the value of a name. An array and the carry of a scan have none. */
 static void fold_name(Expr *e) {
     const Symbol *s = e->symbol;
     const Expr *value = NULL;
@@ -68,7 +70,7 @@ double constant_of_operator(Operator op, double a, double b) {
     return 0;
 }
 
-/* Give the smaller and the larger number. A NaN in either place stays. */
+/* These give the smaller and the larger number. If one of both is NaN, the result is NaN. */
 static double smaller_number(double a, double b) {
     return isnan(a) || a <= b ? a : b;
 }
@@ -93,6 +95,7 @@ bool constant_of_function(const char *name, int count, const double *args, doubl
     return false;
 }
 
+/* True for an operator whose result is a number and no truth value. */
 static bool gives_number(Operator op) {
     return op == OP_ADD || op == OP_SUB || op == OP_MUL || op == OP_DIV || op == OP_FLOORDIV ||
            op == OP_MOD || op == OP_POW;
@@ -114,8 +117,10 @@ static void fold_call(Expr *e, const char *name) {
     }
 }
 
-/* ---- what has no value ----------------------------------------------------------------------- */
+/* ---- operations without a value -------------------------------------------------------------- */
 
+/* Returns a constant for a message: a written number alone, and any other expression with its
+ * value. */
 static const char *shown(Check *c, const Expr *e) {
     const char *text = arena_printf(c->arena, "%.6g", e->constant);
     if (e->kind == EXPR_NUMBER || (e->kind == EXPR_UNARY && e->args[0]->kind == EXPR_NUMBER))
@@ -124,8 +129,8 @@ static const char *shown(Check *c, const Expr *e) {
                         e->span.source->text + e->span.begin, text);
 }
 
-/* Reports an operation on constants that has no value. Where a choice decides whether the operation
- * is done at all, hypers may be what it decides by. */
+/* Reports an operation on constants that has no value. In an arm of `if`, an operand with a hyper
+ * in it is not reported, because the condition may exclude just that value of the hyper. */
 static void find_nonsense(Check *c, Expr *e) {
     const Expr *last = e->arg_count ? e->args[e->arg_count - 1] : NULL;
     if (!last || !last->is_constant || (c->in_choice && last->is_tunable)) return;
@@ -170,7 +175,7 @@ void constant_find(Check *c, Expr *e) {
     if (e->kind == EXPR_UNARY && e->op == OP_NEG) known(e, -e->args[0]->constant);
     if (e->kind == EXPR_BINARY) fold_binary(e);
     if (builtin) fold_call(e, e->callee->name);
-    /* it was reported, or it is too large to be known */
+    /* An infinite value was reported, or is too large to be known. */
     if (e->is_constant && !isfinite(e->constant)) {
         e->is_constant = false;
     }

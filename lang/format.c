@@ -1,5 +1,6 @@
-/* The formatter works on words, not on the tree: what a statement means does not change where its
- * words go, a new statement needs nothing here, and a comment is a word like others.
+/* The formatter works on words, not on the tree. Where a word goes does not depend on the meaning
+ * of its statement, so a new statement needs its first word in a list below and no more, and a
+ * comment is a word like others.
  *
  *     indentation  two spaces for each open brace. Where a line continues a statement, four more,
  *                  or below what the author lined it up with: the first word after the open
@@ -35,17 +36,17 @@ typedef struct Word {
     WordKind kind;
     const char *text;
     int length;
-    int offset;
-    int line, column; /* its place in the source, from 0 */
+    int offset;       /* its first byte in the source, or -1 for a parenthesis that is put in */
+    int line, column; /* its place in the source, both counted from 0 */
     int spaces;       /* the fewest spaces in front of it */
-    /* The word under which it is lined up, if it is the first of its line; or -1. */
+    /* For the first word of a line: the word under which it is lined up, or -1. */
     int anchor;
     int indent;  /* the indent of the line that it begins */
-    int partner; /* the next word of its group of columns, which is a ring */
+    int partner; /* the next word that is lined up with it; such words form a ring */
     int at;      /* the word's column in the result */
     bool first;  /* true for the first word of a line */
     bool blank;  /* true if a blank line stands before it */
-    bool unary;
+    bool unary;  /* true for a minus with nothing to its left to subtract from */
 } Word;
 
 typedef struct Format {
@@ -68,6 +69,7 @@ static bool is_one_of(const Word *w, const char *const *texts) {
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
+/* Returns the length of the word at a place that is no space, and sets its kind. */
 static int word_length(const char *at, WordKind *kind) {
     static const char *const pairs[] = {"<-", ">>", "<=", ">=", "==", "!=", ".."};
     int n = 1;
@@ -108,6 +110,7 @@ static int word_length(const char *at, WordKind *kind) {
     return n;
 }
 
+/* Appends a word. The first word on a line number is the first word of a line. */
 static void add_word(Format *f, WordKind kind, const char *text, int length, int offset, int line,
                      int column, bool blank) {
     const Word *last = f->words.count ? &f->words.items[f->words.count - 1] : NULL;
@@ -128,6 +131,7 @@ static int by_offset(const void *a, const void *b) {
     return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b;
 }
 
+/* Splits the text into words, with the parentheses that are put in at their places. */
 static void split_words(Format *f) {
     const char *text = f->source->text;
     int line = 0;
@@ -156,7 +160,7 @@ static void split_words(Format *f) {
             add_word(f, WORD_OPEN, "(", 1, -1, line, i - line_start, breaks > 1);
         WordKind kind;
         int length = word_length(text + i, &kind);
-        /* inside ( or [ there is no arrow, but a comparison with a negative number */
+        /* Inside ( or [ there is no arrow `<-`, but a comparison with a negative number. */
         if (lists && strncmp(text + i, "<-", 2) == 0) length = 1;
         lists += kind == WORD_OPEN && text[i] != '{';
         lists -= kind == WORD_CLOSE && text[i] != '}' && lists > 0;
@@ -164,13 +168,15 @@ static void split_words(Format *f) {
         breaks = 0;
         i += length;
     }
-    /* the text may end with a reduction */
+    /* A parenthesis may close at the end of the text. */
     for (; close < f->closes.count; close++)
         add_word(f, WORD_CLOSE, ")", 1, -1, line, 0, false);
 }
 
 /* ---- parentheses that help the reader -------------------------------------------------------- */
 
+/* Puts parentheses around a reduction behind `/` whose body is a product. A reader might take the
+ * factors for factors of the quotient. */
 static bool find_swallowing(void *context, Expr *e) {
     Format *f = context;
     if (e->kind != EXPR_BINARY || e->op != OP_DIV || e->args[1]->kind != EXPR_REDUCE ||
@@ -190,6 +196,8 @@ static bool find_swallowing(void *context, Expr *e) {
 
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
+/* The words that the formatter knows: reductions; words inside formulas; words that mean something
+ * behind the expression of a statement; and first words of statements. */
 static const char *const reducers[] = {
 #define REDUCTION(text, name, takes, gives, slope, least, sign, meaning) #text,
 #include "lang/reductions.def"
@@ -207,21 +215,23 @@ static const char *const firsts[] = {
 typedef struct Bracket {
     int word;
     bool brace;
-    /* True for the [ of sum[..], and not for that of count[..]: a body follows its ]. */
+    /* True for the [ of sum[..], whose ] a body follows. False for the [ of count[..]. */
     bool reducer;
     bool settings; /* true for the { of train, eval or queue, in which commas separate lines */
-    /* True if its lines are lined up under the word behind it, as the first of them decides. */
+    /* True if its lines are lined up under the word behind the bracket, as the first of them
+     * decides. */
     bool hangs;
-    bool has_lines;
+    bool has_lines; /* true once a line has begun inside the bracket */
 } Bracket;
 
-typedef struct Place { /* The position of the formatter. */
-    /* The brackets of the text, and those that are put in around reductions. The latter nest as
-     * deep as expressions do. */
+/* The position of the formatter. */
+typedef struct Place {
+    /* The open brackets: those of the text, and those that are put in around reductions, which nest
+     * as deep as expressions do. */
     Bracket open[MOST_NESTED_BRACKETS + MOST_NESTED_TERMS];
     int depth;
     int braces;
-    int last;            /* the word before, apart from comments; or -1 */
+    int last;            /* the last word that is no comment, or -1 */
     int statement;       /* the first word of the statement */
     bool has_value;      /* true behind the statement's `=` or `<-`, and in its block */
     bool closed_reducer; /* true if the last word is the ] of sum[..], and a body follows */
@@ -238,8 +248,8 @@ static bool begins_statement(const Place *p) {
     return p->depth && innermost(p)->brace && innermost(p)->word == p->last;
 }
 
-/* Did the author write the operator close to both its sides, as in 2*N and 3/4? Only plain names
- * and numbers may stand so. */
+/* True if the author wrote the operator close to both its sides, as in 2*N and 3/4. Only plain
+ * names and numbers may stand so. */
 static bool is_close(const Format *f, int i) {
     if (i == 0 || i + 1 >= f->words.count) return false;
     const Word *w = &f->words.items[i];
@@ -251,13 +261,14 @@ static bool is_close(const Format *f, int i) {
            w->offset + w->length == after->offset;
 }
 
+/* True if a word is a word of the language at its place. */
 static bool is_keyword(const Format *f, const Place *p, int i) {
     return is_one_of(&f->words.items[i], prefixes) ||
            (i == p->statement && is_one_of(&f->words.items[i], firsts)) ||
            (!in_list(p) && i != p->statement && is_one_of(&f->words.items[i], soft));
 }
 
-/* True of a minus with nothing to its left to subtract from. */
+/* True for a minus with nothing to its left to subtract from. */
 static bool is_unary(const Format *f, const Place *p, int i) {
     if (!is_written_as(&f->words.items[i], "-")) return false;
     if (p->last < 0 || p->closed_reducer) return true;
@@ -265,16 +276,17 @@ static bool is_unary(const Format *f, const Place *p, int i) {
     return last->kind == WORD_OPEN || last->kind == WORD_OPERATOR || is_keyword(f, p, p->last);
 }
 
+/* Returns the number of spaces in front of an open bracket. */
 static int space_before_open(const Format *f, const Place *p, const Word *last, const Word *w) {
     if (is_written_as(w, "{") || p->closed_reducer || last->kind == WORD_OPERATOR) return 1;
-    /* scan t < rounds (h = h0) is no call */
+    /* In `scan t < rounds (h = h0)`, `rounds (` is no call. */
     bool carries = is_written_as(&f->words.items[p->statement], "scan") && !in_list(p);
     if (carries && w->offset > last->offset + last->length) return 1;
     return last->kind == WORD_NAME && is_keyword(f, p, p->last);
 }
 
-/* True for a claim, as in `labels : int[N]` and `let u : [N, D]`; false for `trunk: nn.convnet()`
- * and `loss near: E`. */
+/* True if a `:` begins a claim, as in `labels : int[N]` and `let u : [N, D]`. False behind a name,
+ * as in `trunk: nn.convnet()` and `loss near: E`. */
 static bool is_claim(const Format *f, const Place *p) {
     if (is_written_as(&f->words.items[p->statement], "loss")) return false;
     return !p->has_value ||
@@ -303,6 +315,7 @@ static int spaces_before(const Format *f, const Place *p, int i) {
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
+/* True if word i, as the first of its line, continues the statement of the line before. */
 static bool continues(const Format *f, const Place *p, int i) {
     const Word *w = &f->words.items[i];
     if (p->last < 0) return false;
@@ -320,7 +333,7 @@ static bool continues(const Format *f, const Place *p, int i) {
            (is_keyword(f, p, p->last) && !begins_statement(p));
 }
 
-/* The word that the author lined up the first word of a line under, or -1. */
+/* Returns the word under which the author lined up the first word of a line, or -1. */
 static int find_anchor(const Format *f, Place *p, int i, bool continued) {
     const Word *w = &f->words.items[i];
     const Word *above = i ? &f->words.items[i - 1] : NULL;
@@ -354,7 +367,7 @@ static void open_word_bracket(const Format *f, Place *p, int i) {
     p->has_value |= b.brace;
 }
 
-/* Notes the word's meaning for the words behind it. */
+/* Notes what a word means for the words behind it. */
 static void note_word(const Format *f, Place *p, int i) {
     const Word *w = &f->words.items[i];
     bool was_reducer = false;
@@ -376,6 +389,7 @@ static void begin_statement(Place *p, int i) {
     p->has_value = false;
 }
 
+/* Finds the indent or the anchor of each line, and the spaces in front of each word. */
 static void place_words(Format *f) {
     Place p = {.last = -1};
     for (int i = 0; i < f->words.count; i++) {
@@ -398,12 +412,14 @@ static void place_words(Format *f) {
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
+/* True if a word stands further right than it needs to. */
 static bool is_padded(const Word *w) {
     const Word *before = w - 1;
     return !w->first && w->spaces > 0 && w->offset >= 0 && before->offset >= 0 &&
            w->offset - (before->offset + before->length) > w->spaces;
 }
 
+/* True if two words may be lined up: two values, two comments, or the same sign. */
 static bool same_class(const Word *a, const Word *b) {
     bool value[2] = {a->kind <= WORD_STRING, b->kind <= WORD_STRING};
     if (value[0] || value[1]) return value[0] && value[1];
@@ -414,8 +430,8 @@ static bool same_class(const Word *a, const Word *b) {
             (a->length == b->length && memcmp(a->text, b->text, (size_t)a->length) == 0));
 }
 
-/* Joins words that stand exactly under each other on neighbouring lines, where at least one stands
- * further right than it needs to. */
+/* Joins words of one kind that stand exactly under each other on neighbouring lines, if at least
+ * one stands further right than it needs to. */
 static void find_columns(Format *f) {
     Word *words = f->words.items;
     for (int i = 0; i < f->words.count; i++) {
@@ -433,13 +449,14 @@ static void find_columns(Format *f) {
     }
 }
 
+/* Returns the leftmost column that a word may have on its line. */
 static int least_column(const Word *w) {
     if (!w->first) return w[-1].at + w[-1].length + w->spaces;
     return w->indent;
 }
 
-/* Moves every word as far left as its line and its column group allow. Words only move right, so
- * this ends. */
+/* Gives every word the leftmost column that its line and the words lined up with it allow. Words
+ * begin at column 0 and only move right, so this ends. */
 static void settle_words(Format *f) {
     Word *words = f->words.items;
     bool moved = true;
@@ -455,6 +472,7 @@ static void settle_words(Format *f) {
     }
 }
 
+/* Returns the text of the words at their columns. */
 static const char *written(Format *f) {
     Text text = {0};
     int column = 0;
@@ -477,6 +495,7 @@ static const char *written(Format *f) {
     return result;
 }
 
+/* Returns the text after one round. Without a module no parentheses are put in. */
 static const char *format_once(Arena *arena, const Source *source, const Module *module) {
     Format *f = arena_new_of(arena, Format);
     f->arena = arena;
@@ -492,8 +511,8 @@ static const char *format_once(Arena *arena, const Source *source, const Module 
 
 const char *format_module(Arena *arena, const Module *module) {
     const char *text = format_once(arena, module->source, module);
-    /* A round may move words into one column by chance, and they are lined up in the next. Rounds
-     * go on until nothing moves. */
+    /* A round may by chance move words into one column, and the next round lines them up. Rounds go
+     * on until nothing moves. */
     for (int round = 0; round < 16; round++) {
         const Source source = {module->source->path, text, strlen(text)};
         const char *again = format_once(arena, &source, NULL);

@@ -1,9 +1,9 @@
 /* Guesses what someone meant who wrote Python, C or a formula from a paper. The tables are rows of
- * habits.def, which a newcomer can extend; this file finds the row.
+ * habits.def, which a newcomer can extend; the functions here find the row that fits.
  *
- * For syntax it looks at three tokens around the place that does not fit: the first word of the
+ * For syntax they look at three tokens around the place that does not fit: the first word of the
  * statement, the token before, and the token found. A guess is only a line of help below the
- * message, so a wrong one costs little. */
+ * message, so a wrong guess costs little. */
 #include "lang/habits.h"
 
 #include <ctype.h>
@@ -71,6 +71,7 @@ const char *habit_of_character(unsigned code) {
 
 /* ---- syntax ---------------------------------------------------------------------------------- */
 
+/* True if the span is this word. An empty word stands for any. */
 static bool is_word(Span span, const char *word) {
     const size_t length = strlen(word);
     if (!length) return true;
@@ -85,7 +86,7 @@ static char last_of(Span span) {
     return span.source && span.end > span.begin ? span.source->text[span.end - 1] : 0;
 }
 
-/* True if a token can end a factor, or begin one. */
+/* These are true if a token can end a factor, or begin one. */
 static bool ends_factor(Span span) {
     return isalnum((unsigned char)last_of(span)) || last_of(span) == ')' || last_of(span) == ']';
 }
@@ -93,7 +94,7 @@ static bool begins_factor(Span span) {
     return isalnum((unsigned char)first_character(span)) || first_character(span) == '_';
 }
 
-/* Returns the text behind a place, without blanks. */
+/* Returns the text behind a place, from the first character that is no blank. */
 static const char *text_behind(Span span) {
     const char *at = span.source->text + span.end;
     return at + strspn(at, " \t");
@@ -129,7 +130,8 @@ static bool is_letter(char c) {
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Returns the offset of the bracket `[` that is open at a place of its line, or -1. */
+/* Returns the offset of the innermost bracket that is open at a place of its line, if it is a `[`,
+ * or -1. */
 static int find_open_bracket(const char *text, int place) {
     int closed = 0;
     for (int at = place - 1; at >= 0 && text[at] != '\n'; at--) {
@@ -147,6 +149,7 @@ static bool ends_with_word(const char *text, int end, const char *word) {
            (begin == 0 || !is_letter(text[begin - 1]));
 }
 
+/* True if the word that ends at `end` is a reduction. */
 static bool is_reducer(const char *text, int end) {
     static const char *const words[] = {
 #define REDUCTION(text, ...) #text,
@@ -158,8 +161,8 @@ static bool is_reducer(const char *text, int end) {
     return false;
 }
 
-/* True among the indices of a reduction, ahead of its guard, as in `sum[i = 1..N]` and `sum[i <=
- * N]`. */
+/* True if the token that does not fit stands among the indices of a reduction, ahead of its guard,
+ * as in `sum[i = 1..N]` and `sum[i <= N]`. */
 static bool in_binders(const Misfit *m) {
     if (m->at_end || !m->found.source) return false;
     if (is_letter(first_character(m->found)) &&
@@ -175,14 +178,14 @@ static bool is_operator(Span span) {
     return first_character(span) && strchr("+-*/^", first_character(span));
 }
 
-/* The `]` of `sum[i]`, behind which its body stands. */
+/* True for the `]` of `sum[i]`, behind which its body stands. */
 static bool closes_binders(Span span) {
     if (!is_word(span, "]")) return false;
     const int bracket = find_open_bracket(span.source->text, span.begin);
     return bracket > 0 && is_reducer(span.source->text, bracket);
 }
 
-/* Returns a word that reduces in other languages, as in `std[d] x[i, d]`. */
+/* Returns help for a word that reduces in other languages, as in `std[d] x[i, d]`, or NULL. */
 static const char *foreign_reducer(const Misfit *m) {
     static const struct {
         const char *word;
@@ -234,13 +237,13 @@ bool habit_goes_on(Span binder, const char *name) {
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-/* True for a name without its colon, as in `loss near losses.nt_xent(..)`. */
+/* True for a loss whose name lacks its colon, as in `loss near losses.nt_xent(..)`. */
 static bool lacks_colon(const Misfit *m) {
     return is_word(m->first, "loss") && !m->at_end && begins_factor(m->found) &&
            m->before.begin == m->first.end + 1 && is_letter(last_of(m->before));
 }
 
-/* A word at the start of a line that assigns: `y = x`, `y += 1`. */
+/* Returns help for a line that begins with a name, `y = x`, `y += 1` or `y * 2`, or NULL. */
 static const char *assignment(const Misfit *m) {
     if (!span_same(m->first, m->found) || !isalpha((unsigned char)first_character(m->found)))
         return NULL;
@@ -254,7 +257,7 @@ static const char *assignment(const Misfit *m) {
     return NULL;
 }
 
-/* True behind a point that ends a number, `1.`, also where that ended the line. */
+/* True behind a point that ends a number, as in `1.`, also if the point ended the line before. */
 static bool follows_point(Span span) {
     const char *text = span.source ? span.source->text : NULL;
     int at = span.begin;
@@ -263,6 +266,7 @@ static bool follows_point(Span span) {
     return text && at > 1 && text[at - 1] == '.' && isdigit((unsigned char)text[at - 2]);
 }
 
+/* Returns help for a number that is written in another way, or NULL. */
 static const char *number_advice(const Misfit *m) {
     const char *point = "a number has digits on both sides of its point: `0.5`, `1.0`";
     if (first_character(m->found) == '.' && isdigit((unsigned char)text_behind(m->found)[0]))
@@ -277,6 +281,7 @@ static const char *number_advice(const Misfit *m) {
     return NULL;
 }
 
+/* Returns the help of the first row SYNTAX that fits, or NULL. */
 static const char *of_table(const Misfit *m) {
     static const struct {
         const char *first;
@@ -297,7 +302,7 @@ static const char *of_table(const Misfit *m) {
     return NULL;
 }
 
-/* True of a comment of C, `//` or `/`*, at the start of a line. */
+/* True for a comment of C, `//` or `/`*, at the start of a line. */
 static bool is_comment(const Misfit *m) {
     if (first_character(m->found) != '/') return false;
     const char next = m->found.source->text[m->found.end];
@@ -313,7 +318,8 @@ static bool is_statement(Span span) {
     return false;
 }
 
-/* True for a reduction as papers set it, as in `sum_i x` and `sum i x`. */
+/* True if a word is a reduction, also with the index attached as papers set it: `sum_i x` and `sum
+ * i x`. */
 static bool is_reduction(Span span) {
     static const char *const words[] = {
 #define REDUCTION(text, name, takes, gives, slope, least, sign, meaning) #text,
@@ -329,12 +335,12 @@ static bool is_reduction(Span span) {
     return false;
 }
 
-/* True if something stands right behind the digits of a number, as in `0x10` and `1e`. */
+/* True if the token found stands right behind the digits of a number, as in `0x10` and `1e`. */
 static bool goes_on_with_number(const Misfit *m) {
     return m->before.end == m->found.begin && isdigit((unsigned char)first_character(m->before));
 }
 
-/* True for the token behind the name of a function, as in `fn f = 1`. */
+/* True if the token before is the name of a function, as in `fn f = 1`. */
 static bool follows_name_of_fn(const Misfit *m) {
     return is_word(m->first, "fn") &&
            text_behind(m->first) == m->before.source->text + m->before.begin;

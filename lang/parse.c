@@ -1,4 +1,4 @@
-/* Reads a file through lexer and grammar. */
+/* Parses a file: scanner, grammar, and the module that they make. */
 #include "lang/ast_build.h"
 #include "lang/utf8.h"
 
@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-/* Bytes that are no text are said once, at the first of them. */
+/* True if the whole file is text in UTF-8 without a byte 0. Else the first byte that is no text is
+ * reported. */
 static bool is_text(Diag *diag, const Source *source) {
     Span span = {.source = source, .line = 1, .column = 1};
     for (size_t at = 0; at < source->length;) {
@@ -72,7 +73,8 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     couplet_yyparse(p.scanner, &p);
     couplet_yy_delete_buffer(buffer, p.scanner);
     couplet_yylex_destroy(p.scanner);
-    /* The module has no statements, since no walk may follow what was too deep to read. */
+    /* The module gets no statements, because every walk over a tree is recursive and would overflow
+     * the stack on one that is too deep. */
     if (p.is_too_deep) return module;
     module->broken = p.broken.items;
     module->broken_count = p.broken.count;

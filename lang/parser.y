@@ -1,4 +1,5 @@
-/* The grammar. It accepts a little too much; check.c rejects it with a better sentence. */
+/* The grammar. It accepts a little too much, and check.c rejects that with a better sentence. The
+ * second half reports what does not fit the grammar, and passes over it. */
 %code requires {
 #include "lang/ast_build.h"
 #include "lang/habits.h"
@@ -67,8 +68,8 @@
 
 #include <string.h>
 
-/* Room for MOST_NESTED_TERMS of the longest rule, an `if` in an `else`. What nests deeper is
- * reported by yyerror. */
+/* Room for MOST_NESTED_TERMS of the longest rule, an `if` in an `else`. yyerror reports a text that
+ * nests deeper. */
 #define YYMAXDEPTH (8 * (MOST_NESTED_TERMS + MOST_NESTED_BRACKETS))
 
 int couplet_yylex(YYSTYPE *value, Span *span, void *scanner);
@@ -308,7 +309,7 @@ simple  : USE uses                       { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | EVERY NUMBER NAME block        { $$ = ast_every(p, ast_number(p, @2), $3, @3, $4, @$); }
         | OVER NAME block                { $$ = ast_over(p, ast_name(p, $2, @2), $3, @$); }
         ;
-/* Not a whole expression: `T (h = h0)` would read as a call. */
+/* The end of a scan's index is no whole expression, because `T (h = h0)` would read as a call. */
 rounds  : NUMBER                         { $$ = ast_number(p, @1); }
         | NAME                           { $$ = ast_name(p, $1, @1); }
         | '(' expr ')'                   { $$ = $2; }
@@ -332,7 +333,7 @@ opt_order : %empty                       { $$ = QUEUE_READ_FIRST; }
 targets : postfix                        { $$ = ast_list(p, NULL, NULL, $1); }
         | targets ',' postfix            { $$ = ast_list(p, $1, NULL, $3); }
         ;
-/* The names of arrays in a file, where it has names of its own. */
+/* The names that arrays have in a file, if they differ from those of the method. */
 renames : %empty                         { $$ = NULL; }
         | '{' renamelist '}'             { $$ = $2; }
         | '{' renamelist separators '}'  { $$ = $2; }
@@ -440,14 +441,14 @@ settings : %empty                        { $$ = NULL; }
         | separators settinglist         { $$ = $2; }
         | separators settinglist separators { $$ = $2; }
         ;
-/* A line that does not fit is passed over, and the list goes on behind it. */
+/* A setting that does not fit is passed over, and the list goes on behind it. */
 settinglist : setting                    { $$ = ast_setting(p, NULL, $1); }
         | settinglist separators setting { $$ = ast_setting(p, $1, $3); }
         | error                          { $$ = NULL; }
         | settinglist separators error   { $$ = $1; }
         ;
-/* `optimiser A on encoder, head` and `freeze C, head while epoch < 1`: a part that stands alone
- * goes on with the list of the setting before it. */
+/* In `optimiser A on encoder, head` and `freeze C, head while epoch < 1`, a part that stands alone
+ * belongs to the setting before it. */
 setting : setname expr                   { $$ = valued(named($1, @1), $2); }
         | setname expr ON netpart        { $$ = ast_on(p, valued(named($1, @1), $2), $4); }
         | setname expr ON netpart WHILE expr
@@ -464,12 +465,12 @@ netpart : NAME                           { $$ = ast_name(p, $1, @1); }
         ;
 setname : NAME | OPTIMISER | DATA | VIEW | NET | STATE | QUEUE | BANK | LOSS
         ;
-/* How often an `eval` measures during training: as `every` is written. */
+/* How often an `eval` measures during training, written like the head of an `every`. */
 cadence : %empty                         { $$ = NULL; }
         | EVERY NAME                     { $$ = ast_cadence(p, NULL, $2, @2, @$); }
         | EVERY NUMBER NAME              { $$ = ast_cadence(p, ast_number(p, @2), $3, @3, @$); }
         ;
-/* Lines of `eval`: evaluations, by commas, or a statement. */
+/* The lines of `eval`. A line is a list of evaluations with commas, or a statement. */
 evals   : %empty                         { $$ = ast_eval(p, @$); }
         | evals NEWLINE                  { $$ = $1; }
         | evals evalline NEWLINE         { $$ = ast_eval_line(p, $1, $2.list, $2.stmts); }
@@ -606,7 +607,7 @@ range   : expr DOTS expr
 
 static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
     (void)scanner;
-    (void)text; /* "memory exhausted": mistakes of grammar are reported below */
+    (void)text; /* always "memory exhausted", since mistakes of grammar are reported below */
     parser_too_deep(p, *span, "expressions");
 }
 
@@ -615,8 +616,8 @@ static bool is_in_train(const Parser *p) {
            (p->opener[p->level] == TRAIN || p->opener[p->level] == STAGE);
 }
 
-/* Whether an `if` ahead of the text that was found has no `else`. The scanner is one token ahead:
- * where that token ended a statement or a bracket, the count of what it ended was kept. */
+/* True if an `if` ahead of the text that was found has no `else`. The scanner is one token ahead.
+ * If that token ended a statement or a bracket, the count of the ended one was kept. */
 static bool wants_else(const Parser *p, Span found, bool at_end) {
     const char first = p->source->text[found.begin];
     if (at_end || first == '{') return p->ended_elses > 0;
@@ -624,7 +625,7 @@ static bool wants_else(const Parser *p, Span found, bool at_end) {
     return p->wanted_elses > 0;
 }
 
-/* What was meant, and where a bracket stands that was left open. */
+/* Adds to the message the bracket that was left open, or else a guess at what was meant. */
 static void suggest_habit(Parser *p, const Misfit *m) {
     const Span open = m->at_end ? p->ended_unclosed : p->unclosed;
     if (open.source) {
@@ -637,8 +638,8 @@ static void suggest_habit(Parser *p, const Misfit *m) {
     if (meant) diag_suggest(p->diag, "%s", meant);
 }
 
-/* The block of a head that does not fit belongs to the statement, and what the head left open does
- * not count. */
+/* Gives the block behind a head that does not fit to the broken statement, and forgets the brackets
+ * that the head left open. */
 static void take_block(Parser *p, Span from) {
     int outside = p->level;
     while (outside > 0 && p->open[outside].begin >= from.begin)
@@ -652,8 +653,8 @@ static void take_block(Parser *p, Span from) {
     p->base = outside;
 }
 
-/* Returns the offset behind the first `}` from `at` on that closes no `{` of the text between; -1
- * where there is none. Adds the number of all such `}` to *count. */
+/* Returns the offset behind the first `}` from `at` on that closes no `{` of the text between, or
+ * -1 if there is none. Adds the number of all such `}` to *count. */
 static int first_closing(const Source *source, int at, int *count) {
     int depth = 0, found = -1;
     for (; at < (int)source->length; at++) {
@@ -669,7 +670,8 @@ static int first_closing(const Source *source, int at, int *count) {
     return found;
 }
 
-/* Returns the offset behind the `else { .. }` that stands at a place, or the place. */
+/* Returns the offset behind the `else { .. }` that stands at a place, or the place itself if there
+ * is none. */
 static int behind_else(const Source *source, int at) {
     const char *word = source->text + at + strspn(source->text + at, " \t\r\n");
     if (strncmp(word, "else", 4) != 0) return at;
@@ -680,8 +682,8 @@ static int behind_else(const Source *source, int at) {
     return end < 0 ? at : end;
 }
 
-/* Returns the offset up to which the lines behind a broken head belong to it: to the end of its
- * block, which begins on the next line, or whose `{` is what the head lacks. */
+/* Returns the offset up to which the lines behind a broken head belong to it, or 0. That is the end
+ * of its block, which begins on the next line, or for which the head lacks the `{`. */
 static int end_of_block(const Parser *p, bool wants_brace) {
     const int next = p->offset + (int)strspn(p->source->text + p->offset, " \t\r\n");
     const bool opens = p->source->text[next] == '{';
@@ -694,7 +696,7 @@ static int end_of_block(const Parser *p, bool wants_brace) {
     return closing > open ? behind_else(p->source, end) : 0;
 }
 
-/* The rest of the statement is passed over, with the blocks that belong to it. */
+/* Passes over the rest of a statement that does not fit, with the blocks that belong to it. */
 static void skip_statement(Parser *p, const Misfit *m) {
     const Span from = m->first.source ? m->first : m->found;
     if (!m->at_end && p->source->text[m->found.begin] == '{') take_block(p, from);
@@ -705,7 +707,7 @@ static void skip_statement(Parser *p, const Misfit *m) {
     p->skips = !m->at_end;
 }
 
-/* True if a brace is what does not fit, or what is missing. */
+/* True if a brace does not fit, or if one is missing. */
 static bool is_of_braces(const Parser *p, const Misfit *m) {
     if (span_same(m->first, m->found) && m->found.end - m->found.begin == 4 &&
         strncmp(p->source->text + m->found.begin, "else", 4) == 0)
@@ -714,13 +716,14 @@ static bool is_of_braces(const Parser *p, const Misfit *m) {
     return m->wants_brace || first == '{' || first == '}';
 }
 
-/* True for what only follows from a brace that was reported. */
+/* True for an error that only follows from a brace that was reported. */
 static bool follows_brace(const Parser *p, const Misfit *m, bool ends_file) {
     const bool closes = !m->at_end && p->source->text[m->found.begin] == '}';
     return p->braces_broken && (closes || (ends_file && p->ended_unclosed.source));
 }
 
-/* True if a `{` can stand at the place, among whatever else can. */
+/* True if a `{` can stand at the place. The list that is shown has room for few tokens and may lack
+ * it. */
 static bool expects_brace(const yypcontext_t *context) {
     yysymbol_kind_t all[YYNTOKENS];
     const int count = yypcontext_expected_tokens(context, all, YYNTOKENS);
@@ -729,8 +732,8 @@ static bool expects_brace(const yypcontext_t *context) {
     return false;
 }
 
-/* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept
- * short. */
+/* Reports "found `)`, and a name, a number or `(` is expected": the found text as it is written,
+ * and what is expected if it is little. */
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *p) {
     (void)scanner;
     Span span = *yypcontext_location(context);

@@ -34,7 +34,7 @@ struct Arena {
     size_t name_capacity;
 };
 
-/* where this thread continues if memory runs out */
+/* The guard of this thread, at which it continues if memory runs out, or NULL. */
 static _Thread_local jmp_buf *rescue;
 
 bool arena_guard(void (*work)(void *context), void *context) {
@@ -123,7 +123,8 @@ static uint64_t hash_pointer(const void *key) {
     return hash ^ (hash >> 32);
 }
 
-/* The entry of the key, or the free one where it would stand. */
+/* Returns the entry of the key, or the free entry in which it would stand. There always is one,
+ * because a map is at most half full. */
 static MapEntry *map_entry(const Map *map, const void *key) {
     uint64_t at = map->of_texts ? hash_text(key, strlen(key)) : hash_pointer(key);
     for (;; at++) {
@@ -153,7 +154,7 @@ void *map_get(const Map *map, const void *key) {
 static void grow_names(Arena *arena) {
     size_t capacity = arena->name_capacity ? 2 * arena->name_capacity : 256;
     Name **names = calloc(capacity, sizeof *names);
-    if (!names) return; /* without memory chains are longer, and answers the same */
+    if (!names) return; /* the chains of names grow longer, and answers stay the same */
     for (size_t i = 0; i < arena->name_capacity; i++) {
         for (Name *name = arena->names[i]; name;) {
             Name *next = name->next;

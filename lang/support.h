@@ -1,6 +1,6 @@
-/* The few things that every folder of the compiler leans on: an arena, a growable array and
- * interned names. One arena holds a whole compilation (AST, types, graph) and is released in one
- * call; nothing inside a pass is freed one by one. */
+/* What every folder of the compiler uses: an arena, a growable array, a map, texts and interned
+ * names. One arena holds a whole compilation (tree, types, graph) and is released in one call;
+ * nothing inside a pass is freed one by one. */
 #ifndef COUPLET_LANG_SUPPORT_H
 #define COUPLET_LANG_SUPPORT_H
 
@@ -14,11 +14,12 @@ typedef struct Arena Arena;
 
 Arena *arena_new(void);
 void arena_free(Arena *arena);
-/* Returns zeroed memory, aligned to 16 bytes. Never returns NULL (out of memory: arena_guard). */
+/* Returns zeroed memory, aligned to 16 bytes. Never returns NULL: arena_guard says what happens
+ * without memory. */
 void *arena_alloc(Arena *arena, size_t bytes);
-/* Calls `work`. Returns false if memory ran out in it; its objects then stay as they are, and its
- * memory stays allocated. Without a guard, a compilation that does not fit in memory ends the
- * process. */
+/* Calls `work`. Returns false if memory ran out in it: its objects then stay as they are, and its
+ * memory stays allocated until the arena is freed. Without a guard, a compilation that does not fit
+ * in memory ends the process. */
 bool arena_guard(void (*work)(void *context), void *context);
 char *arena_strndup(Arena *arena, const char *text, size_t length);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -29,7 +30,7 @@ const char *arena_intern(Arena *arena, const char *text, size_t length);
 #define arena_array(arena, Type, count)                                                            \
     ((Type *)arena_alloc((arena), sizeof(Type) * (size_t)(count)))
 
-/* A growable array living in an arena: ARRAY(Node *) parts; array_push(arena, &parts, node). */
+/* A growable array in an arena: ARRAY(Node *) parts; array_push(arena, &parts, node). */
 #define ARRAY(Type)                                                                                \
     struct {                                                                                       \
         Type *items;                                                                               \
@@ -44,22 +45,24 @@ const char *arena_intern(Arena *arena, const char *text, size_t length);
     } while (0)
 void *arena_grow(Arena *arena, void *items, size_t item_bytes, int *capacity);
 
-/* A map from pointers, or from texts, to anything: open addressing in an arena. Zero it to begin. A
- * key put again gets the new value. */
+/* A map from pointers or texts to anything, with open addressing in an arena. It begins with all
+ * zeros. A key that is put again gets the new value. */
 typedef struct Map {
     struct MapEntry *entries;
     int capacity;
     int count;
-    bool of_texts; /* keys are texts, and equal texts are one key */
+    bool of_texts; /* true if keys are texts, of which equal ones are one key */
 } Map;
 void map_put(Arena *arena, Map *map, const void *key, void *value);
-void *map_get(const Map *map, const void *key); /* NULL: no such key */
+/* Returns the value of a key, or NULL if there is no such key. */
+void *map_get(const Map *map, const void *key);
 
-/* Converts a double to a whole number, and is the only function to do so. Returns false, with *out
- * unchanged, unless the number is whole and within 2^53. */
+/* Converts a double to a whole number. Returns false, with *out unchanged, unless the number is
+ * whole and within 2^53, because a cast of any other number would give another one. */
 bool whole_of(double value, int64_t *out);
 
-/* A growable text buffer (malloc'ed; text_free releases it). */
+/* A growable text in malloc'ed memory, which text_free releases. `data` is NULL while it is empty.
+ * If memory runs out, what does not fit is left out. */
 typedef struct Text {
     char *data;
     size_t length;

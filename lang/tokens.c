@@ -1,4 +1,4 @@
-/* The scanner without the grammar. What the scanner passes over is blank or a comment, so comments
+/* Runs the scanner without the grammar. The scanner passes over blanks and comments, so comments
  * are found in the gaps between its tokens. */
 #include "lang/tokens.h"
 #include "lang/ast_build.h"
@@ -30,7 +30,7 @@ typedef struct TokenList {
     ARRAY(Token) of;
 } TokenList;
 
-/* The comments between two places, where no token is. */
+/* Appends the comments between two places, where no token is. */
 static void add_comments(Arena *arena, TokenList *list, const char *text, int from, int to) {
     for (int at = from; at < to; at++) {
         if (text[at] != '#') continue;

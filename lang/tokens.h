@@ -1,5 +1,5 @@
-/* The tokens of a file as the scanner sees them, for editors: each with its class and its place.
- * Comments are tokens here, too. */
+/* The tokens of a file as the scanner sees them, each with its class and its place, for editors.
+ * Here comments are tokens too. */
 #ifndef COUPLET_LANG_TOKENS_H
 #define COUPLET_LANG_TOKENS_H
 
@@ -22,8 +22,9 @@ typedef struct Token {
     int begin, end; /* the bytes begin .. end - 1 */
 } Token;
 
-/* Lists the tokens of the whole file in order. Characters that have no meaning in the language are
- * left out, and nothing is reported. */
+/* Returns the tokens of the whole file in order, and sets *count to their number. Characters that
+ * have no meaning in the language are left out, and nothing is reported. Returns NULL with a count
+ * of 0 for a file beyond the limit, and without memory. */
 Token *token_list(Arena *arena, const Source *source, int *count);
 
 #endif

@@ -1,4 +1,4 @@
-/* Types, and symbolic dimensions as polynomials in a canonical form. */
+/* Types as text, and symbolic dimensions as polynomials in a canonical form. */
 #include "lang/type.h"
 
 #include "lang/ast.h"
@@ -14,7 +14,7 @@ struct DimTable {
     DimFault fault; /* the first fault since the last dim_fault */
 };
 
-/* A term: coefficient * atom * atom * ..., with atoms sorted by id. */
+/* A term of a polynomial: coefficient * atom * atom * .., with the atoms sorted by id. */
 typedef struct Term {
     int64_t coefficient;
     int count;
@@ -58,6 +58,7 @@ static bool dim_same(const Dim *x, const Dim *y) {
            x->b == y->b;
 }
 
+/* Returns the slot of an equal dimension, or the free slot in which it would stand. */
 static Dim **dim_slot(const DimTable *table, const Dim *wanted) {
     uint64_t at = dim_hash(wanted);
     for (;; at++) {
@@ -75,6 +76,7 @@ static void grow_table(DimTable *table) {
         if (old[i]) *dim_slot(table, old[i]) = old[i];
 }
 
+/* Returns the one dimension that equals `wanted`, which is made if there is none. */
 static Dim *intern(DimTable *table, Dim wanted) {
     if (2 * table->count >= table->capacity) grow_table(table);
     Dim **slot = dim_slot(table, &wanted);
@@ -98,7 +100,8 @@ Dim *dim_name(DimTable *table, Symbol *symbol) {
 
 /* ---- polynomials ----------------------------------------------------------------------------- */
 
-/* Below 0 if x comes before y. Terms with more atoms come first, so constants come last. */
+/* Returns a number below 0 if x comes before y, and 0 if both have the same atoms. Terms with more
+ * atoms come first, so constants come last. */
 static int order(const Term *x, const Term *y) {
     if (x->count != y->count) return y->count - x->count;
     for (int i = 0; i < x->count; i++)
@@ -106,6 +109,8 @@ static int order(const Term *x, const Term *y) {
     return 0;
 }
 
+/* Adds a term to a polynomial. Terms of the same atoms become one, which vanishes if its
+ * coefficient is 0. */
 static void add_term(DimTable *table, Polynomial *sum, Term term) {
     if (term.coefficient == 0) return;
     Term *items = sum->terms.items;
@@ -175,6 +180,8 @@ static Polynomial product_of(DimTable *table, const Polynomial *a, const Polynom
     return product;
 }
 
+/* Returns a dimension as a polynomial. Names, quotients, remainders, minima and maxima are
+ * atoms. */
 static Polynomial polynomial_of(DimTable *table, Dim *d) {
     Polynomial out = {0};
     switch (d->kind) {
@@ -206,6 +213,7 @@ static Polynomial polynomial_of(DimTable *table, Dim *d) {
     return out;
 }
 
+/* Returns the polynomial as one dimension, with sums and products that lean to the left. */
 static Dim *collapse(DimTable *table, const Polynomial *p) {
     Dim *sum = NULL;
     for (int i = 0; i < p->terms.count; i++) {
@@ -223,8 +231,8 @@ static Dim *collapse(DimTable *table, const Polynomial *p) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-/* Computes an operation on numbers. Returns false if it has no result (x div 0), or if the result
- * does not fit. */
+/* Computes an operation on numbers. Quotients round down or up, and a remainder has the sign of b.
+ * Returns false for a division by 0, and if the result does not fit in 64 bits. */
 static bool combine_numbers(DimKind kind, int64_t a, int64_t b, int64_t *out) {
     bool divides = kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV || kind == DIM_MOD;
     if (divides && (b == 0 || (a == INT64_MIN && b == -1))) return false;
@@ -279,6 +287,8 @@ Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
     return intern_pair(table, kind, a, b);
 }
 
+/* Returns the dimension in place of an atom: another one for a name in `from`, and for an operation
+ * the same operation on the replaced operands. */
 static Dim *substitute_atom(DimTable *table, Dim *atom, Symbol *const *from, Dim *const *to,
                             int count) {
     if (atom->kind != DIM_NAME) {

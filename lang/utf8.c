@@ -1,9 +1,9 @@
-/* Characters of UTF-8 in bytes that come from outside. Text of a spec, names of files and values
- * of a table reach the terminal and JSON only through these functions: a control character in a
- * file name could otherwise move the cursor or forge a line of the log.
+/* Characters of UTF-8 in bytes that come from outside. Text of a spec, names of files and values of
+ * a table reach the terminal and JSON only through these functions, because a control character in
+ * a file name could otherwise move the cursor or forge a line of the log.
  *
- * The widths are those of ranges, not a full table of Unicode; they serve to put a caret below its
- * character. */
+ * The widths are those of ranges, not of a full table of Unicode. They are needed only to put a
+ * caret below its character. */
 #include "lang/utf8.h"
 
 #include <stdbool.h>
