@@ -286,7 +286,7 @@ typedef struct Module {
     int broken_count;
     bool lacks_name;       /* a declaration without its name was reported: any name may be that */
     const UsedFiles *used; /* the files that its path led to; NULL for a module of the library */
-    bool checked;          /* true once the checker is through with it */
+    bool checked;          /* true once all its statements are checked */
 } Module;
 
 /* The meaning of a name. Names of let, param, state, queue and draw refer to the statement,
@@ -358,7 +358,8 @@ typedef enum {
     SCHEMA_REFUSED,
 } SchemaAnswer;
 
-/* The questions that the checker asks its caller. */
+/* The questions that the checker asks its caller, which knows files, the library and the
+ * readers. */
 typedef struct CheckHooks {
     /* Returns part `part` of module `name` of the library ("losses"). A module is one file, or the
      * files of one folder as parts 0, 1, and so on. NULL after the last part. */

@@ -75,8 +75,8 @@ typedef struct Check {
     Type *result;      /* the type of the `return` of the body, or NULL so far */
     Span result_span;
     Span unknown; /* the place of the unknown name that was reported last */
-    /* The number of unknown names so far. An array of unknown name may have given an index its
-     * extent, so an index over such a body is not reported for having none. */
+    /* The number of unknown names so far. An unknown name may be the array that would have given an
+     * index its extent, so an index over such a body is not reported for having none. */
     int unknown_names;
     bool in_index;     /* between the brackets of x[..] */
     bool in_rule;      /* true in the body of an optimiser, and in functions inside it */

@@ -346,8 +346,8 @@ static Type *reshape_type(Check *c, const Expr *e) {
         }
         wanted = dim_make(c->dims, DIM_MUL, wanted, dims[i - 1]);
     }
-    /* A product with a name in it, such as ceil(H / 2), may be equal for some sizes. Lowering,
-     * which knows the sizes, compares it. */
+    /* A product with a name in it, or with ceil(H / 2) of a name H, may be equal for some sizes.
+     * Lowering, which knows the sizes, compares it. */
     if (wanted != there && wanted->kind == DIM_CONST && there->kind == DIM_CONST) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
                     "reshape keeps every element, and here %s become %s", dim_text(c->arena, there),
