@@ -1,5 +1,6 @@
 /* Checks the statements of a method, each by its kind. The checks of hypers, ema edges, trained
- * parts, phases, starts, gives and losses are here; others have files of their own. */
+ * parts, phases, losses, `start` and `give` are here; the other statements have files of their
+ * own. */
 #include "lang/check.h"
 
 #include <string.h>

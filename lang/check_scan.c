@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Returns the type of a carry. A whole number that is written as the start makes it a real, as in
- * `state v = 0`. */
+/* Returns the type of a carry. As in `state v = 0`, a carry whose start is written as a whole
+ * number holds a real. */
 static Type *carry_type(Check *c, Stmt *carry) {
     Type *t = type_of_let(c, carry);
     return carry->value->kind == EXPR_NUMBER && t->kind == KIND_INT
