@@ -75,7 +75,7 @@ static bool read_targets(Build *b) {
 static bool assemble_all(Build *b) {
     for (int i = 0; i < b->target_count; i++) {
         const char *error = "out of memory";
-        /* the table that was tuned on this machine says nothing about others */
+        /* the table that was tuned on this machine says nothing about other machines */
         const CpuTarget target = {.processor = b->targets[i]};
         if (!assemble_for(b->arena, b->method, b->lowered, &target, &b->programs[i], &error))
             return fail(error);

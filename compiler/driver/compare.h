@@ -8,10 +8,8 @@
 #include "compiler/driver/uses.h"
 
 typedef struct Variant { /* a row of the table: a spec with settings */
-    /* The path of the spec, and its name without folder and ending, which is unique among the
-     * specs. */
-    const char *spec;
-    const char *name;
+    const char *spec;    /* the path of the spec */
+    const char *name;    /* its name without folder and ending, which is unique among the specs */
     ARRAY(Setting) sets;
     const char *label; /* the spec's name with its settings: "moco tau=0.1" */
     bool evaluates;    /* true if the spec has `eval` */
@@ -36,7 +34,7 @@ typedef struct Comparison {
     const Options *options; /* the options of the command line, which say where the data lies */
     long first_seed;
     long seeds;
-    Outcome *outcomes; /* by variant and seed */
+    Outcome *outcomes; /* the results of each variant, seed by seed */
 } Comparison;
 
 const char *comparison_run_folder(const Comparison *c, int variant, long seed);

@@ -52,8 +52,9 @@ static void note_signal(int number, siginfo_t *info, void *context) {
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
-/* Returns value i of a setting: draw i from its list or from its range of numbers. A draw depends
- * on the seed, the name and i alone, so a larger --random adds variants and keeps the old ones. */
+/* Returns draw `number` of a setting, from its list or from its range of numbers. A draw depends on
+ * the seed, the name and `number` alone, so a larger --random adds variants and keeps the old
+ * ones. */
 static const char *draw_value(Arena *arena, const Request *r, const Sweep *list,
                               const NumberSpan *span, int number) {
     const uint64_t seed = (uint64_t)r->options.seed;
@@ -357,7 +358,7 @@ static int run_child(char **argv) {
     }
     if (started < 0) return -1;
     child = (sig_atomic_t)started;
-    /* the signal came before the child could receive it */
+    /* a signal that came before the child was there is sent to it now */
     if (interrupted) kill(started, interrupted);
     int status = 0;
     int ended;

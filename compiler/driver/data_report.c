@@ -98,7 +98,7 @@ static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
         if (f->counts[c] > f->counts[largest]) largest = c;
         empty += f->counts[c] == 0;
     }
-    if (f->class_count == 0) return; /* counts of classes need one value for each row */
+    if (f->class_count == 0) return; /* the classes of this field were not counted */
     if (f->counts[smallest] == f->counts[largest])
         fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
     else

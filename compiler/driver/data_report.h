@@ -8,7 +8,7 @@
 /* A loaded source with its statistics. */
 typedef struct DataFindings {
     const DataSet *set;
-    FieldStatistics *fields; /* by number of the table's field */
+    FieldStatistics *fields; /* the statistics of each field of the table */
     Twins twins;
 } DataFindings;
 

@@ -25,14 +25,15 @@ typedef struct FieldStatistics {
     /* [part_count]: the spread of each channel of a picture (three axes, at most four channels), or
      * of each entry of a short vector */
     Spread *parts;
-    int part_count;       /* 0: there are no parts */
+    int part_count;       /* the number of parts; 0: there are none */
     bool channels;        /* true if the parts are channels */
-    int64_t rows_missing; /* the rows with a NaN or an infinite value */
-    /* [class_count]: the entries of each class, for an int that has classes or few values */
+    int64_t rows_missing; /* the number of rows with a NaN or an infinite value */
+    /* [class_count]: the number of entries of each class, for an int that has classes or few
+     * values */
     int64_t *counts;
     /* [class_count]: the values of an int without classes; NULL: the classes are 0, 1, .. */
     int32_t *values;
-    int64_t class_count; /* 0: entries are not counted */
+    int64_t class_count; /* the number of classes or values; 0: entries are not counted */
 } FieldStatistics;
 
 enum {
@@ -52,11 +53,10 @@ typedef struct Twin {
 /* Equal rows. Two rows are equal if they agree in every field with an axis, or in all fields if
  * none has an axis. */
 typedef struct Twins {
-    /* For each row that equals an earlier one: the row and the first row that equals it, by the
-     * number of the later row. */
+    /* A pair for each row that equals an earlier one: the first row that equals it, and the row
+     * itself. The pairs are sorted by that row. */
     ARRAY(Twin) pairs;
-    /* the number of these rows of which a plain number, such as a label, differs from that of the
-     * first row */
+    /* the number of these rows that differ from the first row in a plain number, such as a label */
     int64_t unlike;
 } Twins;
 

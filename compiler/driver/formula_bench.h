@@ -13,7 +13,7 @@ typedef struct FormulaBench {
     CpuCode *code;
     CoupletPlan *plan;
     CoupletRun *run;
-    void *inputs[BENCH_MAX_INPUTS]; /* by number of the plan's input */
+    void *inputs[BENCH_MAX_INPUTS]; /* the arrays in the order of the plan's inputs */
     const char *names[BENCH_MAX_INPUTS];
     float *arrays[BENCH_MAX_INPUTS];
 } FormulaBench;

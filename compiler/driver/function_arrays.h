@@ -18,7 +18,7 @@ typedef struct FunctionArrays {
     int64_t *extent;    /* the extent of the axis that the array indexes; 0: it indexes none */
     int count;
     int capacity;
-    /* made-up arrays have no values, because the caller does not run the function */
+    /* true if made-up arrays have no values, because the caller does not run the function */
     bool only_shapes;
 } FunctionArrays;
 

@@ -11,7 +11,7 @@
 enum {
     MOST_RUNS = 25,
     LEAST_RUNS = 3,
-    /* The milliseconds after which no further run starts, if there are enough. */
+    /* the milliseconds after which no further run starts, if there were LEAST_RUNS */
     LONGEST_BENCH = 8000
 };
 

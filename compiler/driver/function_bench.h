@@ -6,8 +6,8 @@
 
 typedef struct FunctionBench {
     const char *name; /* the function's name */
-    bool by_kernel;   /* print the time of each kernel in one run, a line each */
-    /* print the median of some runs, and what the plan allocates, as a line of JSON */
+    bool by_kernel;   /* true to print the time of each kernel in one run, a line each */
+    /* true to print the median of some runs, and what the plan allocates, as a line of JSON */
     bool whole;
 } FunctionBench;
 

@@ -220,7 +220,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
         return SCHEMA_ABSENT;
     }
     const double start = couplet_seconds();
-    /* a preset's facts hold without its data */
+    /* the facts of a preset hold even if its data cannot be opened */
     const bool of_preset = good && request.split;
     if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {
         source_take_fields(arena, seeker->open.fields, seeker->open.field_count, d);

@@ -17,7 +17,7 @@ bool settings_write(Arena *arena, Module *spec, const Options *options, bool for
 bool settings_read_truth(Arena *arena, const char *what, const char *text, bool *value);
 
 /* Returns the value of a hyper (STMT_HYPER), or of a setting of `train` (STMT_TRAIN), as the text
- * of the spec has it, whatever was written into the spec since. "" if the text has none. */
+ * of the spec has it, whatever was written into the spec since. Returns "" if the text has none. */
 const char *settings_text(Arena *arena, const Module *spec, StmtKind kind, const char *name);
 
 /* True if each --set and --in is a hyper, or a parameter of the function that --fn names, or

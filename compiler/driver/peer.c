@@ -1,5 +1,5 @@
 /* Starts the python3 on PATH with the script of `couplet verify`, and talks to it over two pipes, a
- * line at a time. Python is not linked. Files of arrays lie in a folder of their own. */
+ * line at a time. Python is not linked. The arrays lie in files, in a folder of their own. */
 #include "compiler/driver/peer.h"
 
 #include "compiler/driver/report.h"

@@ -1,5 +1,5 @@
-/* couplet graph draws the method as its paper would. couplet describe says it in the words of the
- * survey. */
+/* couplet graph draws the method as its paper would. couplet describe describes the method in the
+ * words of the survey. */
 #include "compiler/driver/graphviz.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"

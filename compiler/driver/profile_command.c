@@ -50,10 +50,9 @@ static void add_step(Row *row, const CoupletStep *step, double seconds, const Ya
  * number. */
 static int collect_rows(const CoupletPlan *plan, const double *seconds, const Yardstick *best,
                         bool by_kernel, Row *rows) {
-    /* `launched` is the first step behind the launch, and `abreast` its number of kernels */
     int count = 0;
-    int launched = 0;
-    int abreast = 0;
+    int launched = 0; /* the first step behind the launch at hand */
+    int abreast = 0;  /* the number of kernels in that launch */
     for (int i = 0; i < plan->step_count; i++) {
         if (i >= launched)
             launched = i + (abreast = plan->steps[i].abreast > 1 ? plan->steps[i].abreast : 1);

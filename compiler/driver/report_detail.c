@@ -182,7 +182,7 @@ typedef struct Told {
     const CoupletTable *bank;
     const CoupletTable *query;
     const CoupletTold *told;
-    const char **names; /* [class_count] */
+    const char **names; /* [class_count]: the names of the classes */
 } Told;
 
 static PageSample sample_of(const Told *t, const CoupletTable *table, int64_t row, int32_t label) {

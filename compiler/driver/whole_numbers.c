@@ -25,8 +25,8 @@ typedef struct Fitting {
     Graph *g;
     Wide *wide; /* the wide entries, sorted, each once */
     int64_t wide_count;
-    bool *is_wide;  /* by the id of a node: its entries may be stand-ins */
-    uint32_t *seen; /* by the id of an expression: its turn and what is known of it (wide_value) */
+    bool *is_wide;  /* [id of a node]: true if its entries may be stand-ins */
+    uint32_t *seen; /* [id of an expression]: its turn and what is known of it (wide_value) */
     /* The number of the node at hand. What is known of an expression holds for one node alone,
      * because each node has extents of its own for its indices. */
     uint32_t turn;

@@ -15,7 +15,7 @@
 
 enum {
     REPEATS = 9,
-    /* independent accumulators: more than latency times units on any core so far */
+    /* the independent accumulators: more than latency times units of any core so far */
     SUMS = 12,
     ROUNDS = 100000,       /* how often SUMS operations are done in one measurement */
     SWEEP_BYTES = 1 << 27, /* the size of one array */
