@@ -29,7 +29,7 @@ typedef struct Onnx {
     Diag *diag;
     Graph *g;
     const OnnxRequest *request;
-    Tensor *tensors; /* by the id of a node */
+    Tensor *tensors; /* [id of a node] */
     /* the compute node that is added, and the extents of its indices */
     const GNode *node;
     int64_t extents[GRAPH_MAX_INDICES];

@@ -12,7 +12,7 @@
 
 typedef struct OnnxRequest {
     /* Returns the elements of a state: float32 for reals, int32 for whole numbers and truth values.
-     * NULL: there is no state of that name and shape. */
+     * Returns NULL if there is no state of that name and shape. */
     const void *(*state)(void *context, const GNode *node);
     /* Finds the value of a hyper by its name. Returns false if there is no such hyper. */
     bool (*hyper)(void *context, const char *name, double *out);

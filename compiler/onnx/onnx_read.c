@@ -11,7 +11,7 @@
 /* An axis of a read under way: still an axis of the array that is read, or already an index. */
 typedef struct Dim {
     int axis;       /* the axis of the array; -1: this is an index already */
-    int index;      /* the index of the node */
+    int index;      /* the index of the node; -1: this is an axis of the array still */
     int64_t extent; /* -1: the number of samples */
 } Dim;
 

@@ -98,8 +98,8 @@ static bool are_alike(const Branches *b) {
     return true;
 }
 
-/* True if the branches are alike. They are not if a branch that learns is a still branch with one
- * network more: a predictor stands on the branch that learns, and on that alone. */
+/* True if the branches are alike. They are not if a branch that learns is a branch that ends in a
+ * stop with one network more: a predictor stands on the branch that learns, and on that alone. */
 static bool are_symmetric(const Branches *b) {
     if (b->still.count == 0) return true;
     for (int i = 0; i < b->learning.count; i++)
