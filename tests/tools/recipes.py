@@ -4,7 +4,7 @@
 Every file that the page names exists. For each recipe there is a member that was added so: each
 source that speaks of this member is named by the recipe, or stands below with the reason why an
 addition leaves it alone. And each file of the recipe that every addition must touch speaks of the
-member."""
+member; so do the tests and pages that it names."""
 import os
 import re
 import subprocess
@@ -55,11 +55,9 @@ RECIPES = {
         "runtime/data/idx.c": "a model", "runtime/CMakeLists.txt": "by file name",
         "runtime/data/CMakeLists.txt": "no module"}),
     "Add an evaluation": (
-        r"\"few_shot\"|couplet_few_shot\b|EVAL_OPTION\(few_shot, ways", {
-            "runtime/grouping.c": "is the evaluation's own file"},
-        {"runtime/evaluate.h": "is no classifier", "compiler/lower/features.c": "asks the row",
-         "compiler/lower/lower.h": "by its options",
-         "runtime/abi.h": "by its options", "compiler/driver/assemble.c": "by its options",
+        r"\"few_shot\"|couplet_few_shot\b|EVAL_OPTION\(few_shot, ways|EVALUATION\(few_shot\b"
+        r"|\bepisodes;|\bfrom->episodes\b|\beval\.episodes\b", {},
+        {"runtime/evaluate.h": "is no classifier", "runtime/abi_pointers.def": "by its size",
          "runtime/CMakeLists.txt": "by file name"}),
     "Add a pass": (
         r"\bpass_weigh\b|PASS\(weigh\b|\bweigh\.c\b", {
@@ -74,6 +72,19 @@ RECIPES = {
         "compiler/backend/README.md": "names its file"}, {
         "compiler/plan/kernel.h": "all kinds", "compiler/opencl/opencl_compile.c": "a model",
         "runtime/device.h": "the promises"}),
+}
+# Heading of the recipe: the member's word, and tests and pages of the recipe that do not say it.
+WORDS = {
+    "Add a scalar function": ("erf", {}),
+    "Add a reducer": ("prod", {}),
+    "Add a statement": ("give", {}),
+    "Add a built-in": ("concat", {"tests/lang/compositions.py": "asks the table"}),
+    "Add a library call": ("assignment", {}),
+    "Add an optimiser": ("lars", {}),
+    "Add a data source": ("points", {}),
+    "Add an evaluation": ("few_shot", {
+        "tests/driver/evaluations.py": "is no classifier",
+        "tests/runtime/test_evaluation.c": "is no classifier"}),
 }
 faults = 0
 
@@ -107,12 +118,16 @@ for heading, text in sections.items():
     _, unknown = named_files(text, tracked)
     check(not unknown, f"docs/hacking.md, {heading}: there is no {', '.join(unknown)}")
 
+def read(path):
+    with open(os.path.join(root, path), encoding="utf-8") as file:
+        return file.read()
+
+
 texts = {}
 for path in tracked:
     if path.startswith(SOURCES) or path == "stdlib/optim.cpl":
         if re.search(r"(?:\.(?:c|h|def|y|l|cpl|cl)|CMakeLists\.txt|README\.md)$", path):
-            with open(os.path.join(root, path), encoding="utf-8") as file:
-                texts[path] = file.read()
+            texts[path] = read(path)
 for heading, (pattern, others, some) in RECIPES.items():
     named, _ = named_files(sections[heading], tracked)
     speaks = {path for path, text in texts.items() if re.search(pattern, text)}
@@ -127,5 +142,13 @@ for heading, (pattern, others, some) in RECIPES.items():
                                           for p in named) == 1 and path in texts}
     for path in sorted(sure - speaks - set(some)):
         check(False, f"{heading}: the recipe names {path}, which does not speak of the member")
+for heading, (word, silent) in WORDS.items():
+    named = {path for path in tracked if path.startswith(("tests/", "docs/"))
+             and f"`{path}`" in sections[heading]}
+    check(named, f"{heading}: the recipe names no test and no page")
+    for path in sorted(named):
+        says = re.search(rf"\b{word}\b", read(path)) is not None
+        check(says != (path in silent), f"{heading}: {path} " + (
+            f"says {word}; take it off the list" if says else f"is named, and does not say {word}"))
 print(f"{len(sections)} sections, {len(RECIPES)} recipes, {faults} faults")
 sys.exit(faults > 0 or len(sections) < 20)
