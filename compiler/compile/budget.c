@@ -115,7 +115,7 @@ static Attempt recompute_more(const Work *w, Attempt now, int64_t budget) {
     return best;
 }
 
-/* The largest divisor of the batch that is at most `bound`. */
+/* Returns the largest divisor of the batch that is at most `bound`. */
 static int64_t parts_up_to(int64_t batch, int64_t bound) {
     int64_t parts = batch < bound ? batch : bound;
     while (parts > 1 && batch % parts != 0)

@@ -17,12 +17,12 @@ typedef struct CompileOptions {
     GraphSettings settings;
     /* The device that plans are for. NULL: none is known, so no budget holds. */
     const PlanTarget *target;
-    /* for a function: true if its value may be an array; there is no gradient of an array */
+    /* For a function: true if its value may be an array. There is no gradient of an array. */
     bool may_give_array;
     /* True if the graphs are wanted as the text means them: no pass for a device runs, and no
      * budget holds. */
     bool only_meaning;
-    /* steps have the output "gradient norm" */
+    /* True if steps have the output "gradient norm". */
     bool gradient_norm;
     /* The bytes that a step may take (budget.h), above what the spec says. 0: the spec decides. */
     int64_t memory;

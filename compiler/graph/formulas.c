@@ -303,7 +303,7 @@ void formulas_step(Formulas *w, const GNode *const *results, int count) {
     const int result_count = w->nodes.count;
     const Bytes before = w->out;
     w->out = (Bytes){{0}};
-    /* the loads of a node may append arrays of pairs to the list */
+    /* The loads of a node may append arrays of pairs to the list. */
     for (int i = 0; i < w->nodes.count; i++)
         put_node(w, w->nodes.items[i]);
     const Bytes nodes = w->out;

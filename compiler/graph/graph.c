@@ -430,8 +430,8 @@ static void visit_node(Walk *w, GNode *node) {
     array_push(w->g->arena, &w->order, node);
 }
 
-/* Finds what the nodes of `first`, an output or a commit reach, and lists it in topological
- * order. */
+/* Finds the nodes that `first`, an output or a commit reach, and lists them in topological order.
+ */
 static void walk_reached(Graph *g, Walk *w, NodeSet *reached, GNode *const *first, int count) {
     memset(w, 0, sizeof *w);
     w->g = g;
@@ -487,7 +487,7 @@ void graph_arrange(Graph *g, GNode *const *first, int count) {
     node_set_open(&reached, g);
     walk_reached(g, &w, &reached, first, count);
     node_set_close(&reached);
-    /* graph_compute must no longer find the nodes that were dropped */
+    /* graph_compute must no longer find the nodes that were dropped. */
     GraphTables *t = g->tables;
     t->compute_count = 0;
     t->computes = NULL;

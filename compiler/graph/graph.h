@@ -350,7 +350,7 @@ const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *
  * number, at most GRAPH_MAX_FREE. */
 int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
 /* Computes an operation on whole numbers and truth values (0, 1). `values` has one for each
- * argument, and at least two. False if it is no operation on these, or divides by 0. */
+ * argument, and at least two. Returns false if the operation is none on these, or divides by 0. */
 bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
 /* Converts a whole real to an int of 32 bits. Returns false for a real beyond these, an infinity
  * and a NaN, which stop a run (COUPLET_FAULT_WHOLE); *out is then 0. */
@@ -379,8 +379,8 @@ bool gx_sum_may_wrap(Graph *g, const GNode *n);
 /* True if 32 bits hold every entry of a compute node of whole numbers, as far as its formula tells.
  * If not, a back end checks the entries as it stores them. */
 bool gx_entries_fit(Graph *g, const GNode *n);
-/* The price of an operation for one element, in multiply-adds. An operation of price GX_COSTLY or
- * more is an exponential or the like. */
+/* Returns the price of an operation for one element, in multiply-adds. An operation of price
+ * GX_COSTLY or more is an exponential or the like. */
 enum { GX_COSTLY = 16 };
 int gx_price(GOp op);
 /* Returns the condition that an index is inside an axis of this extent, or NULL if it always is. */

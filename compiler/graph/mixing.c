@@ -2,7 +2,7 @@
  * (graph_mixing).
  *
  * The places of the samples are followed from node to node. A block of a result belongs to one
- * sample if it reads nothing but what is that sample's. A formula treats all samples alike, so a
+ * sample if it reads nothing of other samples. A formula treats all samples alike, so a
  * few blocks are tried: the first ones, one in the middle, the last one. */
 #include "compiler/graph/mixing.h"
 #include "compiler/graph/node_set.h"
@@ -30,7 +30,7 @@ typedef struct Mixing {
 
 /* ---- formulas -------------------------------------------------------------------------------- */
 
-/* True if the read touches nothing but what belongs to sample `row`, or to no sample. */
+/* True if the read touches only entries that belong to sample `row`, or to no sample. */
 static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
     const Place *p = &m->of[load->tensor->id];
     int64_t low;

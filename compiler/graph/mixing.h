@@ -4,10 +4,10 @@
 
 #include "compiler/graph/graph.h"
 
-/* Returns a node that looks at several samples to make what stands for one, or NULL. It is the
- * first such node that an output reaches. Fields of a batch (graph_is_batch), all of one length,
- * have the samples along their first axis. The samples may be merged with other axes, and taken
- * apart again, in front of these or behind. The graph must be as lowering made it. */
+/* Returns a node that looks at several samples to make a part that stands for one sample, or NULL.
+ * It is the first such node that an output reaches. Fields of a batch (graph_is_batch), all of one
+ * length, have the samples along their first axis. The samples may be merged with other axes, and
+ * taken apart again, in front of these or behind. The graph must be as lowering made it. */
 const GNode *graph_mixing(Graph *g);
 
 #endif

@@ -7,7 +7,7 @@
 typedef struct NodeSet {
     Arena *arena;
     bool *holds;
-    uint32_t count; /* the number of ids that it can hold */
+    uint32_t count; /* the number of ids that the set can hold */
 } NodeSet;
 
 /* Opens an empty set, which must be closed. */

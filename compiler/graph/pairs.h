@@ -48,7 +48,8 @@ typedef struct PairSink {
     bool swapped[MOST_PAIR_SOURCES]; /* true if the source is read at [other, own] */
 } PairSink;
 
-/* Takes a node apart as a sink. False if the node reads no streamed product, or is no sink. */
+/* Takes a node apart as a sink. Returns false if the node reads no streamed product, or is no sink.
+ */
 bool pair_sink(const GNode *node, PairSink *out);
 
 #endif

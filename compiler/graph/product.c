@@ -47,7 +47,7 @@ typedef struct Conditions {
     const GNode *node;
     Condition items[MAX_CONDITIONS];
     int count;
-    /* by reduced index: the output index that a condition joins it with, or -1 */
+    /* By reduced index: the output index that a condition joins it with, or -1. */
     int partner[GRAPH_MAX_INDICES];
 } Conditions;
 
@@ -92,7 +92,7 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
         made.constant = affine.constant;
         made.of_out = made.out < 0 ? 0 : affine.factor[made.out];
         made.of_red = made.red < 0 ? 0 : affine.factor[made.red];
-        /* the output index is inside the array for all its values */
+        /* The output index is inside the array for all its values. */
         if (made.red < 0 && always_holds(c->node, &made)) return true;
     }
     if (!made.is_affine) {
@@ -128,7 +128,7 @@ static bool add_edges(Conditions *c, const GExpr *load) {
 
 typedef struct Class {
     Progression values;
-    /* by reduced index joined with the output index: the values that take part */
+    /* By reduced index that is joined with the output index: the values that take part. */
     Progression partners[GRAPH_MAX_INDICES];
 } Class;
 
@@ -501,8 +501,7 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
     return true;
 }
 
-/* The rows of a thin region, at most: its blocks of sums are too small for the multiply-add
- * units. */
+/* The most rows of a thin region, whose blocks of sums are too small for the multiply-add units. */
 enum { MOST_THIN_ROWS = 6 };
 
 bool product_is_thin(const Product *p) {

@@ -22,8 +22,8 @@ typedef struct ReducerRow {
     ReducerValue empty;
     /* The operation that joins two results; G_OP_COUNT: the reducer has a rule of its own. */
     GOp join;
-    bool in_parts;
-    bool gives_place;
+    bool in_parts;    /* a large reduction may be taken in two levels (passes/split.c) */
+    bool gives_place; /* the result is the place of a term */
 } ReducerRow;
 
 extern const ReducerRow graph_reducers[GRAPH_REDUCERS];

@@ -69,7 +69,7 @@ bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, 
         int64_t low;
         int64_t high;
         if (!range_in_shard(&in, s, &low, &high)) return false;
-        /* a read outside the array has its `else` value and reads no row */
+        /* A read outside the array has its `else` value and reads no row. */
         if (load->has_else && low < 0) low = 0;
         if (load->has_else && high >= from->shape[0]) high = from->shape[0] - 1;
         if (low <= high && (low < s * rows || high >= (s + 1) * rows)) return false;

@@ -1,4 +1,4 @@
-/* The graph as text, for --print-after and goldens; read.c reads it back.
+/* Prints a graph as text, for --print-after and goldens. read.c reads the text back.
  *
  *     graph train {
  *     %1 : real[4, 3] = input "x"                        an array from outside
@@ -16,8 +16,8 @@
  *
  * i0, i1, .. are the output's indices, then the reduced ones. Operations are the rows of
  * scalars.def. A real has a point, an exponent or is inf or nan; anything else is an int. A read
- * that may leave its array ends in `else value`. After # stands where the node comes from, and what
- * it is called there; or, on any other line, a comment. */
+ * that may leave its array ends in `else value`. After # stands the place that the node comes from,
+ * and the node's name there. On any other line, # begins a comment. */
 #include "compiler/graph/text.h"
 
 #include "compiler/graph/private.h"
@@ -48,8 +48,8 @@ const char *const graph_commit_words[GRAPH_COMMITS] = {"assign", "push", "rows"}
 
 typedef struct Printer {
     FILE *out;
-    /* by the id of an expression, in the node at hand: its number of uses, or the negative of n
-     * once it is named tn */
+    /* By the id of an expression, in the node at hand: the number of its uses, or -n once it is
+     * named tn. */
     int *uses;
     int named;
     ARRAY(const GExpr *) walked;

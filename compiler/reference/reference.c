@@ -244,7 +244,7 @@ static double eval(Point *p, const GExpr *e) {
     return value;
 }
 
-/* Steps to the next point of a space, last axis fastest. False after the last point. */
+/* Steps to the next point of a space, last axis fastest. Returns false after the last point. */
 static bool advance(int64_t *index, const int64_t *shape, int rank) {
     for (int i = rank - 1; i >= 0; i--) {
         if (++index[i] < shape[i]) return true;
@@ -272,7 +272,7 @@ static void sum_add(Reference *run, Sum *s, double term) {
     s->terms = 0;
 }
 
-/* The sum so far times a factor, as a log-sum-exp needs it when a larger exponent comes. */
+/* Multiplies the sum so far by a factor, as a log-sum-exp needs it when a larger exponent comes. */
 static void sum_scale(Sum *s, double factor) {
     s->parts *= factor;
     s->part *= factor;
@@ -409,7 +409,7 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
             out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce_node(&p, n);
         const bool is_wide = n->type == GT_INT && isfinite(out[at - 1]) &&
                              (out[at - 1] < INT32_MIN || out[at - 1] > INT32_MAX);
-        /* an extremum without terms is infinite, and is not read */
+        /* An extremum without terms is infinite, which is no fault, since it is not read. */
         if (is_wide) {
             fault(&p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
         }

@@ -14,9 +14,9 @@ typedef const double *(*ReferenceSource)(void *context, const GNode *node);
 
 typedef struct Reference Reference;
 
-/* Evaluates every node. NULL when memory runs out. A fault (an empty mean, a read out of range, too
- * few candidates, a missing array) is kept as a sentence: reference_fault. States are not renewed;
- * their new values are reference_value of the commits' values. */
+/* Evaluates every node. Returns NULL when memory runs out. A fault (an empty mean, a read out of
+ * range, too few candidates, a missing array) is kept as a sentence: reference_fault. States are
+ * not renewed; their new values are reference_value of the commits' values. */
 Reference *reference_run(const Graph *g, ReferenceSource source, void *context);
 /* Evaluates with every real operation rounded to the 24 digits of float32, and the range of
  * float64. A sum is rounded term by term within parts of 256 terms, and the parts are added in
@@ -36,8 +36,8 @@ Reference *reference_rerun(const Reference *base, const GNode *changed, const do
 const char *reference_fault(const Reference *run, Span *span);
 /* Explains the fault, or else the first output that is not finite, as the runtime does: by element,
  * with the place and a way out. `name` gets the element of that output, "grad_z[3, 7]", or "" for a
- * fault. False when all outputs are finite, or when nothing is found. Sets the marks of the graph's
- * nodes. */
+ * fault. Returns false if all outputs are finite, or if nothing is found. Takes memory from the
+ * graph's arena. */
 bool reference_explain(const Reference *run, CoupletFinding *out, char *name, size_t name_bytes);
 const double *reference_value(const Reference *run, const GNode *node);
 const double *reference_output(const Reference *run, const char *name);
