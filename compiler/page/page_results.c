@@ -9,7 +9,7 @@
 
 /* ---- evaluations ----------------------------------------------------------------------------- */
 
-/* When something is measured. */
+/* The moments at which samples and features are measured. */
 typedef enum {
     OF_RAW,
     OF_BEFORE,
@@ -61,8 +61,8 @@ typedef struct Statistics {
     int count;
 } Statistics;
 
-static void take_sample_value(Statistics *s,
-                              double value) { /* Adds a value by Welford's recurrence. */
+/* Adds a value by Welford's recurrence: `deviation` holds the sum of squares until the end. */
+static void take_sample_value(Statistics *s, double value) {
     const double before = value - s->mean;
     s->count++;
     s->mean += before / s->count;
@@ -73,7 +73,7 @@ static void finish_statistics(Statistics *s) {
     s->deviation = s->count > 1 ? sqrt(s->deviation / (s->count - 1)) : NAN;
 }
 
-/* Over the runs of a variant, each by its latest result. */
+/* Computes the statistics over the runs of a variant, each of which counts by its latest result. */
 static Statistics statistics_of(const PageVariant *variant, const char *name, Moment moment) {
     Statistics s = {0};
     for (int i = 0; i < variant->runs.count; i++) {
@@ -150,7 +150,7 @@ void page_results(Arena *arena, const PageVariants *variants, Text *out) {
 
 enum { CURVE_POINTS = 160 };
 
-/* Gives the step at which the last run of all variants ends. */
+/* Returns the step at which the last run of all variants ends. */
 static double last_step(const PageVariants *variants) {
     double last = 1;
     for (int v = 0; v < variants->count; v++)
@@ -161,20 +161,19 @@ static double last_step(const PageVariants *variants) {
 
 /* A piece of a curve: the steps that one point stands for. */
 typedef struct Piece {
-    /* The extremes and the sum over all runs, and the mean of the steps. */
-    double low;
-    double high;
-    double sum;
-    double steps;
+    double low;     /* the least value over all runs */
+    double high;    /* the largest value over all runs */
+    double sum;     /* the sum over all runs of the mean of each run */
+    double steps;   /* the sum of the steps that count */
     double run_sum; /* the sum over the run at hand */
-    int count;
-    int run_count;
-    int runs;
-    bool broken; /* true if a value is not finite */
+    int count;      /* the number of values of all runs */
+    int run_count;  /* the number of values of the run at hand */
+    int runs;       /* the number of runs that have a value here */
+    bool broken;    /* true if a value is not finite */
 } Piece;
 
-/* Adds a run to the pieces. Within a run a piece is a mean; between runs it is the mean and the
- * range of these means. */
+/* Adds a run to the pieces. Within a run a piece is a mean. Between runs a piece is the mean and
+ * the range of these means, and for a single run it is the mean and the range of its values. */
 static void take_run(Piece *pieces, const PageSeries *s, double width, bool one_run) {
     for (int p = 0; p <= CURVE_POINTS; p++)
         pieces[p].run_sum = pieces[p].run_count = 0;
@@ -250,7 +249,8 @@ static void add_name(Arena *arena, Names *names, const char *name) {
     array_push(arena, names, name);
 }
 
-/* The mean of an epoch is on the curve of the steps already. */
+/* True for the mean of an epoch if the log also has the values of its steps, whose curve shows that
+ * mean already. */
 static bool is_mean_of_steps(const PageRun *run, const char *key) {
     return strncmp(key, "epoch_", 6) == 0 && page_run_series(run, key + 6);
 }
@@ -286,7 +286,8 @@ static int by_step(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Adds the point of a step: mean and range over the runs that were measured there. */
+/* Adds the point of a step, unless it is there: the mean and the range over the runs that were
+ * measured at this step. */
 static void add_moment(Arena *arena, const PageVariant *variant, const char *name, double step,
                        ChartLine *line) {
     Statistics s = {0};

@@ -1,5 +1,5 @@
-/* Sets LaTeX as MathML. A list of atoms is read up to what ends it; an atom may have a subscript
- * and a superscript, which stand below and above where it is a sum, a maximum or alike. */
+/* Sets LaTeX as MathML. A list of atoms is read up to what ends it. An atom may have a subscript
+ * and a superscript, which stand below and above it if it is a sum, a maximum or alike. */
 #include "compiler/picture/mathml.h"
 
 #include <ctype.h>
@@ -11,7 +11,7 @@ typedef struct Math {
     bool wrong; /* true if the text has something that tex.c does not print */
 } Math;
 
-/* The end of a list of atoms. */
+/* The signs at which a list of atoms ends. */
 typedef enum {
     ENDS_AT_BRACE,
     ENDS_AT_RIGHT,
@@ -70,7 +70,7 @@ static void skip_blanks(Math *m) {
         m->at++;
 }
 
-/* Gives the length of the command at `at`, without its backslash: letters, or one other
+/* Returns the length of the command at `at`, without its backslash: letters, or one other
  * character. */
 static size_t command_length(const char *at) {
     size_t length = 0;
@@ -103,7 +103,7 @@ static void put_character(Math *m, char c) {
         text_append(m->out, &c, 1);
 }
 
-/* The inside of the braces of `\mathit{is\_known}`, as plain text. */
+/* Sets the inside of the braces of `\mathit{is\_known}` and alike as plain text. */
 static void put_braced(Math *m, const char *blank) {
     skip_blanks(m);
     m->wrong |= !accept(m, "{");
@@ -122,7 +122,7 @@ static void put_braced(Math *m, const char *blank) {
     m->wrong |= !accept(m, "}");
 }
 
-/* Sets an argument of a fraction or a script: a list in braces, or one atom. */
+/* Sets an argument of a fraction or a script: a list in braces. */
 static void put_argument(Math *m) {
     skip_blanks(m);
     m->wrong |= !accept(m, "{");
@@ -134,9 +134,10 @@ static void put_argument(Math *m) {
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-/* Rows of cells up to `\end{NAME}`. */
+/* Sets rows of cells up to `\end{NAME}`. */
 static void put_table(Math *m, const char *name) {
-    /* Rows of a display are as high as displays. Cases and vectors lie within a line. */
+    /* The formulas in rows of `aligned` are as high as displays. Cases and vectors lie within a
+     * line. */
     const bool high = strcmp(name, "aligned") == 0;
     text_printf(m->out, "<mtable class=\"%s\"%s><mtr><mtd>", name,
                 high ? " displaystyle=\"true\"" : "");
@@ -187,7 +188,7 @@ static void put_delimiter(Math *m) {
     m->wrong = true;
 }
 
-/* `\left( .. \right)` */
+/* Sets `\left( .. \right)` with the list between. */
 static void put_fenced(Math *m) {
     text_printf(m->out, "<mrow>");
     put_delimiter(m);
@@ -197,7 +198,7 @@ static void put_fenced(Math *m) {
     text_printf(m->out, "</mrow>");
 }
 
-/* `\log \frac{a}{b}` has a space that `\log(a)` has not. */
+/* Sets the thin space behind a word, which `\log \frac{a}{b}` has and `\log(a)` has not. */
 static void put_space_of_word(Math *m) {
     const char *next = m->at;
     while (isspace((unsigned char)*next))
@@ -207,7 +208,7 @@ static void put_space_of_word(Math *m) {
     if (bare) text_printf(m->out, "<mspace width=\"0.17em\"/>");
 }
 
-/* True if the scripts of the sign stand above and below it. */
+/* Sets a sign. Returns true if its scripts stand above and below it. */
 static bool put_sign(Math *m, const Sign *sign) {
     const bool word = isalpha((unsigned char)sign->text[0]);
     switch (sign->kind) {
@@ -246,7 +247,7 @@ static void put_blackboard(Math *m) {
 }
 
 /* Sets a command with arguments. *limits is set for commands whose scripts stand above and below.
- * False if the command is none of these. */
+ * Returns false if the command is none of these. */
 static bool put_command(Math *m, const char *name, bool *limits) {
     if (strcmp(name, "frac") == 0) {
         text_printf(m->out, "<mfrac>");
@@ -281,7 +282,7 @@ static bool put_command(Math *m, const char *name, bool *limits) {
     return true;
 }
 
-/* Sets a command at m->at, and tells whether a space may have to follow it. */
+/* Sets the command at m->at. *word is true if a space may have to follow it. */
 static void put_backslash(Math *m, bool *limits, bool *word) {
     char name[32];
     const size_t length = command_length(m->at);
