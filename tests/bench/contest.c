@@ -5,8 +5,8 @@
 #include "compiler/driver/yardstick.h"
 
 static const double turn_seconds = 0.03;
-/* Longer than a thread of OpenBLAS or libgomp spins before it sleeps: 2^26 cycles, and 300,000
- * rounds. */
+/* This is longer than a thread of OpenBLAS or libgomp spins before it sleeps: 2^26 cycles, and
+ * 300,000 rounds. */
 static const long pause_nanoseconds = 40 * 1000 * 1000;
 
 static double seconds_of(clockid_t clock) {

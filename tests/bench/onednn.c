@@ -97,7 +97,7 @@ static Array *add_array(DnnOperation *o, const dnnl_memory_desc_t *layout,
     Array *a = &o->arrays[o->array_count++];
     a->layout = *layout;
     a->plain = *plain;
-    /* Laid out as Couplet's arrays. */
+    /* This is memory as Couplet's arrays have it, so that both sides are alike. */
     a->data = couplet_host_memory((int64_t)dnnl_memory_desc_get_size(layout));
     if (!a->data) o->failed = true;
     check(o, dnnl_memory_create(&a->memory, layout, engine, a->data), "an array");
@@ -203,8 +203,8 @@ void dnn_sgemm(const ProductShape *s, const float *a, const float *b, float *y) 
 
 static const dnnl_dims_t padding = {1, 1};
 
-/* The three passes over arrays of these layouts (or dnnl_format_tag_any). The backward passes take
- * the forward pass as a hint. */
+/* What the three passes share: the layouts of their arrays (or dnnl_format_tag_any), and the
+ * forward pass, which the backward passes take as a hint. */
 typedef struct Convolution {
     const ConvolutionShape *shape;
     dnnl_memory_desc_t x, k, y;
@@ -246,7 +246,7 @@ static dnnl_primitive_desc_t backward_pass(DnnOperation *o, const Convolution *c
     return o->failed ? NULL : describe_operation(o, &d, c->forward, "a gradient");
 }
 
-/* The roles of a primitive's arguments, and the result among them. */
+/* The arguments of each pass's primitive, and which of them is the result. */
 typedef struct Roles {
     int x, k, y, result;
 } Roles;
@@ -284,8 +284,8 @@ DnnOperation *dnn_convolution(const ConvolutionShape *s, Pass pass, bool channel
 
 /* ---- a layer --------------------------------------------------------------------------------- */
 
-/* Gives the array in the layout that a step wants. If the array was written in another layout, the
- * change is a step of its own, and timed. */
+/* Returns the array in the layout that a step wants. If the array was written in another layout,
+ * the change is a step of its own, and timed. */
 static const Array *relaid(DnnOperation *o, const Array *a, const dnnl_memory_desc_t *wanted) {
     if (dnnl_memory_desc_equal(&a->layout, wanted)) return a;
     dnnl_primitive_desc_t pd = NULL;

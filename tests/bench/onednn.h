@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct DnnOperation DnnOperation; /* NULL: oneDNN refused */
+/* Functions that make one return NULL if oneDNN refuses it. */
+typedef struct DnnOperation DnnOperation;
 
 typedef struct ProductShape {
     int64_t m, n, k;
@@ -28,14 +29,14 @@ void dnn_sgemm(const ProductShape *shape, const float *a, const float *b, float 
  * laid out as Couplet's, in blocked layouts or in channels last. */
 DnnOperation *dnn_convolution(const ConvolutionShape *shape, Pass pass, bool channels_last,
                               const float *x, const float *k, const float *g);
-/* Batch normalisation with scale and shift, relu and convolution, forward and backward, in
- * training. */
+/* Makes batch normalisation with scale and shift, relu and a convolution, forward and backward, as
+ * in training. */
 DnnOperation *dnn_layer(const ConvolutionShape *shape, const float *x, const float *gamma,
                         const float *beta, const float *k, const float *g);
 
 void dnn_run(void *operation);
-/* Gives the result in the plain layout (weights: [o, c, 3, 3]); of a layer, the gradient of its
- * input. The caller frees it. */
+/* Returns the result in the plain layout (weights: [o, c, 3, 3]). The result of a layer is the
+ * gradient of its input. The caller frees it. */
 float *dnn_result(DnnOperation *operation, int64_t *count);
 void dnn_free(DnnOperation *operation);
 

@@ -1,11 +1,12 @@
-/* peers [--markdown] [--fastest] [--threads n] [--rounds n] [products] [convolutions] [layers]:
- * Couplet's products and convolutions beside oneDNN's and OpenBLAS', in turns within this process,
- * on as many threads each, on the same arrays. Every result is compared with the peer's. A row is a
- * line of JSON, or of a Markdown table: times are medians, a ratio is the peer's time divided by
- * ours, so that above 1 ours is the faster. With --fastest, times are those of the fastest runs
- * instead, and on one thread the processor's instead of the clock's: for a first look on a machine
- * that others use too. oneDNN's time is that of its fastest way: matmul or sgemm; blocked layouts
- * or channels last. */
+/* peers [--markdown] [--fastest] [--threads n] [--rounds n] [products] [convolutions] [layers]
+ *
+ * Measures Couplet's products and convolutions beside those of oneDNN and OpenBLAS, in turns within
+ * this process, on as many threads each, and on the same arrays. Every result is compared with the
+ * peer's. A row is a line of JSON, or of a Markdown table. Times are medians. A ratio is the peer's
+ * time divided by Couplet's, so Couplet is the faster one if it is above 1. With --fastest, times
+ * are those of the fastest runs, and on one thread they are the processor's instead of the clock's.
+ * That gives a first look on a machine that others use, too. oneDNN's time is that of its fastest
+ * way: matmul or sgemm; blocked layouts or channels last. */
 #include "compiler/driver/formula_bench.h"
 #include "compiler/driver/yardstick.h"
 #include "tests/bench/contest.h"
@@ -48,7 +49,8 @@ static void run_ours(void *formula) {
     formula_run(formula);
 }
 
-/* Gives the fastest time of a peer's ways, whose names begin alike; 0 if the peer has none. */
+/* Returns the fastest time of a peer's ways, whose names begin with the peer's, or 0 if the peer
+ * has none. */
 static double best_way(const Bench *b, Row *r, const char *peer, const char **name) {
     double best = 0;
     for (int i = 1; i < r->count; i++) {

@@ -56,14 +56,14 @@ static const GExpr *subscript(Maker *m, int64_t extent, bool *outside) {
         return gx2(g, G_MOD, add(m, i, gx_int(g, pick(m, 5))), gx_int(g, extent));
     case 2:
         return gx2(g, G_MOD, gx2(g, G_SUB, gx_int(g, pick(m, 7)), i), gx_int(g, extent));
-    case 3: { /* a gather */
+    case 3: { /* a read at an index that another array holds */
         const GExpr *label = listed(m, m->labels, i);
         return extent >= 3 ? label : gx2(g, G_MOD, label, gx_int(g, extent));
     }
     case 4:
         *outside = true;
         return add(m, mul(m, i, gx_int(g, 1 + pick(m, 2))), gx_int(g, pick(m, 4) - 2));
-    case 5: { /* two digits of one place: i div W, i mod W */
+    case 5: { /* two digits of one number: i div W, i mod W */
         const GExpr *by = gx_int(g, 2 + pick(m, 3));
         const GExpr *digit = gx2(g, pick(m, 2) ? G_FLOORDIV : G_MOD, i, by);
         return gx2(g, G_MOD, digit, gx_int(g, extent));
@@ -93,7 +93,7 @@ static const GExpr *any_read(Maker *m) {
     return random_read(m, m->reals[pick(m, m->real_count)]);
 }
 
-/* Gives T[key] where the key is a place in T, and another value elsewhere. */
+/* Returns T[key] where the key is a place in T, and another value elsewhere. */
 static const GExpr *guarded_gather(Maker *m) {
     Graph *g = m->g;
     GNode *tensor = m->reals[pick(m, m->real_count)];
@@ -128,7 +128,8 @@ static const GExpr *condition(Maker *m) {
     }
 }
 
-/* Gives a formula whose values stay between about -2 and 2, so that float32 has its digits. */
+/* Returns a formula whose values stay between about -2 and 2, so that float32 keeps enough
+ * digits. */
 static const GExpr *formula(Maker *m, int depth) {
     Graph *g = m->g;
     if (depth == 0) return pick(m, 8) ? any_read(m) : gx_real(g, 0.25 * (pick(m, 9) - 4));
@@ -199,12 +200,12 @@ static GNode *reduction_node(Maker *m) {
     spec.reducer = reducers[pick(m, 7)];
     if (spec.reducer == GR_MAX || spec.reducer == GR_MIN)
         spec.value = random_read(m, m->reals[pick(m, FORMULA_INPUTS)]);
-    /* a product, which register blocks may take */
+    /* This is a product, which the register blocks of contractions may take. */
     else if (spec.reducer == GR_SUM && pick(m, 2))
         spec.value = mul(m, any_read(m), any_read(m));
     else
         spec.value = formula(m, 1 + pick(m, 2));
-    /* an empty one is infinite in the others */
+    /* Without any term, the result of the other reducers is infinite. */
     if (spec.reducer == GR_SUM && pick(m, 3) == 0) spec.guard = condition(m);
     if (pick(m, 6) == 0) {
         m->index_count = spec.out_rank;
@@ -220,8 +221,8 @@ static GNode *elementwise_node(Maker *m) {
     return graph_compute(m->g, &spec);
 }
 
-/* Makes exp(s[i, j]) / sum[j] exp(s[i, j]) with any formula as s, and sometimes its log, because
- * stabilise looks for these. */
+/* Makes exp(s[i, j]) / sum[j] exp(s[i, j]) of any formula s, and sometimes its log, because the
+ * pass `stabilise` looks for these. */
 static GNode *softmax_node(Maker *m) {
     Graph *g = m->g;
     ComputeSpec scores, sum, share;

@@ -1,7 +1,8 @@
 /* Random formulas, made from a number: the same number makes the same graph. The formulas hold the
  * constructs of the language: guards, gathers, reads with another value outside, shifted, mirrored,
  * strided and rotated reads, nested reductions, softmax, normalised rows, top-k, choice, stop.
- * Their results hang on no rounding: comparisons, winners and keys come from inputs. */
+ * Rounding cannot change which entry they choose, because comparisons, winners and keys come from
+ * inputs. */
 #ifndef COUPLET_TESTS_FORMULAS_H
 #define COUPLET_TESTS_FORMULAS_H
 

@@ -1,9 +1,10 @@
-/* Every function of a file of formulas, on made-up arrays: its value and gradients on the CPU in
- * float32 against the reference evaluator in float64, and those against central differences.
+/* Tests every function of a file of formulas on made-up arrays. Its value and gradients on the CPU
+ * in float32 are compared with the reference evaluator in float64, and the evaluator's gradients
+ * with central differences.
  *
  *     test_language [opencl|gpu] FILE...
  *
- * By its name a function asks for something else:
+ * The name of a function may ask for something else:
  *
  *     law_..      its value is 0: what it says holds of any input
  *     stopped_..  no central differences: what it stops would move with the rest
@@ -15,14 +16,14 @@
  *     edge_..     no central differences: it stands where a slope jumps, or beyond float32's
  *                 squares. Values and gradients are finite
  *
- * By its name an array holds something else: `zero` zeros, `holes` a NaN in each half, `huge`
- * entries of some 1e25, `tiny` ones of some 1e-25, `masked` a row of -inf and a row with one,
- * `onehot` a 1 in each row.
+ * The name of an array may ask for special entries: `zero` holds zeros, `holes` a NaN in each half,
+ * `huge` entries of about 1e25, `tiny` entries of about 1e-25, `masked` a row of -inf and a row
+ * with one -inf, `onehot` a 1 in each row.
  *
- * Each function runs fused and, without that pass, as one kernel a node. A function with an array
- * of pairs runs once more, with every such array stored. On the first OpenCL device only the
- * kernels are tried, fused, and arrays of pairs are streamed; with `gpu` they are the kernels of a
- * GPU, whatever the device. */
+ * Each function runs fused and, without that pass, as one kernel for each node. A function with an
+ * array of pairs runs once more, with every such array stored. On the first OpenCL device only the
+ * kernels are tried, fused, and arrays of pairs are streamed. With `gpu` they are the kernels of a
+ * GPU, whatever the device is. */
 #include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/device_option.h"
@@ -46,7 +47,7 @@ typedef struct Case {
     FunctionInput inputs[MOST_INPUTS];
     double *data[MOST_INPUTS];
     int count;
-    double *raw[MOST_OUTPUTS]; /* outputs before the passes that serve a back end */
+    double *raw[MOST_OUTPUTS]; /* by output: its value before the passes that serve a back end */
     int failures;
 } Case;
 
@@ -74,7 +75,7 @@ static int64_t extent_of(const Expr *dim) {
     return dim->kind == EXPR_NUMBER ? (int64_t)dim->number : 7;
 }
 
-/* Gives element i of an array as its name asks; rows are of `row` elements. */
+/* Returns element i of an array as its name asks. Rows have `row` elements. */
 static double special(const char *name, int64_t i, int64_t size, int64_t row, double x) {
     if (strcmp(name, "zero") == 0) return 0;
     if (strcmp(name, "holes") == 0) return i == size / 4 || i == size / 2 + 1 ? NAN : x;
@@ -115,7 +116,7 @@ static const double *find(void *context, const GNode *node) {
     const Case *c = context;
     for (int i = 0; i < c->count; i++)
         if (strcmp(c->inputs[i].name, node->name) == 0) return c->data[i];
-    return zero; /* seed, step */
+    return zero; /* for the inputs `seed` and `step` */
 }
 
 static bool starts_with(const char *name, const char *start) {
@@ -309,7 +310,7 @@ static bool faults(const Case *c) {
     return starts_with(c->fn->name, "faults_");
 }
 
-/* Makes the graph of a function; NULL, with messages, if the function does not compile. */
+/* Makes the graph of a function. Returns NULL, with messages, if the function does not compile. */
 static Graph *make_graph(Case *c, Diag *diag, const Method *method, const Stmt *fn,
                          GraphSettings settings) {
     make_inputs(c, fn);
@@ -346,7 +347,7 @@ static void compare_reference(Case *c, const Graph *g) {
     if (!skips_differences(c->fn->name)) compare_differences(c, g);
 }
 
-/* Tries a function with these settings. *pairs is the number of arrays of pairs. */
+/* Tries a function with these settings. *pairs is set to the number of arrays of pairs. */
 static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSettings settings,
                     const char *how, int *pairs) {
     Case c;

@@ -21,9 +21,9 @@ const char *const backend_names[BACKENDS] = {"CPU, 1 thread", "CPU, 2 threads", 
 struct Backends {
     unsigned wanted;
     CoupletThreads *threads;
-    CoupletDevice *devices[BACKENDS]; /* NULL for the binary and for ranks */
+    CoupletDevice *devices[BACKENDS]; /* by back end; NULL for the binary and for ranks */
     char folder[64];
-    int64_t steps, cut; /* of the plans that ran on ranks */
+    int64_t steps, cut; /* the steps of the plans that ran on ranks, and those that were cut */
 };
 
 /* The back ends that run the code of the JIT. */
@@ -38,7 +38,8 @@ typedef struct Round {
     Subject *const *subjects;
     int count;
     Graph **graphs;
-    /* of all methods: a name is a slot, each method has a shape of its own */
+    /* The joint table of the states of all methods, in which a name has one slot and each method
+     * has its own shapes. */
     ARRAY(ProgramState) states;
     const char *error;
 } Round;
@@ -117,7 +118,8 @@ static GNode state_node(const ProgramState *state) {
     return node;
 }
 
-/* Gives the states by joint slot, on the host; bytes[slot] is the size of each. */
+/* Returns the states on the host by their slots in the joint table. bytes[slot] is the size of
+ * each. */
 static void **states_of(Round *r, const Subject *s, int64_t *bytes) {
     void **states = arena_array(r->arena, void *, r->states.count + 1);
     for (int i = 0; s->lowered && i < s->lowered->states.count; i++) {
@@ -144,7 +146,7 @@ static void keep_values(Round *r, const Subject *s, const CoupletRun *run, Resul
     }
 }
 
-/* Gives the states in the device's memory. */
+/* Returns the states in the device's memory, or on the host for a host device. */
 static void **hand_over(Round *r, CoupletDevice *device, const Subject *s) {
     int64_t *bytes = arena_array(r->arena, int64_t, r->states.count + 1);
     void **states = states_of(r, s, bytes);
@@ -241,7 +243,7 @@ double backends_cut(const Backends *b) {
 
 static void run_on_ranks(Round *r, int count, int subject, const CoupletPlan *plan,
                          Result *result) {
-    enum { PATIENCE = 300 }; /* in seconds: for a rank that hangs */
+    enum { PATIENCE = 300 }; /* seconds, after which a rank that hangs is given up */
     const Subject *s = r->subjects[subject];
     RankWork w = {.subject = s, .plan = plan};
     ThreadRank ranks[MOST_RANKS];
@@ -295,7 +297,8 @@ static void write_block(FILE *file, const void *data, int64_t bytes) {
     fwrite(data, 1, (size_t)bytes, file);
 }
 
-/* Writes for each plan its inputs, then its states: slot and array (client.c reads the file). */
+/* Writes for each plan its inputs, and then its states with their slots (client.c reads the
+ * file). */
 static bool write_arrays(Round *r, CoupletPlan *const *plans, const char *path) {
     FILE *file = fopen(path, "wb");
     for (int i = 0; file && i < r->count; i++) {

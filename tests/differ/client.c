@@ -1,6 +1,8 @@
-/* The other half of backends.c: linked with the runtime and a program written ahead of time, it
- * runs every plan of the program's features on two threads. It includes nothing of the compiler.
- * usage: program IN OUT */
+/* The part of backends.c that runs in the binary. It is linked with the runtime and a program
+ * written ahead of time, and runs every plan of the program's features on two threads. It includes
+ * nothing of the compiler.
+ *
+ *     program IN OUT */
 #include "runtime/executor.h"
 
 #include <stdio.h>

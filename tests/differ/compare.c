@@ -19,8 +19,8 @@ static bool may_refuse(const Subject *s) {
     return s->extreme == WITH_HUGE_ROW || s->extreme == WITH_TINY_ROW;
 }
 
-/* Gives the largest distance. It is infinite if one value is NaN and the other is not. A value that
- * float32 cannot hold may be infinite. */
+/* Returns the largest distance between the values and the answer. It is infinite if one value is
+ * NaN and the other is not. A value that float32 cannot hold may be infinite. */
 static double distance(const Subject *s, const Answer *a, const void *values, int64_t *where) {
     double most = 0;
     for (int64_t i = 0; i < a->count; i++) {
@@ -55,7 +55,8 @@ static bool compare_bits(Subject *s, Verdict *v, const Result *const result[BACK
     return true;
 }
 
-/* True if all ranks report the fault that one process reports. */
+/* True if a back end reports the fault that the CPU on one thread reports, or if neither reports
+ * one. */
 static bool same_fault_on_ranks(Subject *s, Verdict *v, const Result *const result[BACKENDS],
                                 Backend ranks) {
     const char *alone = result[ON_ONE_THREAD]->fault;

@@ -1,5 +1,5 @@
-/* The differential test: the reference evaluator in float64, the CPU on one thread and on two, a
- * binary, and an OpenCL device, on the same formulas.
+/* The differential test: compares the reference evaluator in float64, the CPU on one thread and on
+ * two, a binary, an OpenCL device and ranks on the same formulas.
  *
  *     differ [--on LIST] [--save FOLDER] [--in FOLDER] formulas FROM TO
  *                                   random formulas FROM .. TO
@@ -7,9 +7,10 @@
  *     differ [..] FILE.cpl..        the last function of each; of a method one training step
  *     differ show NUMBER            the text of a random formula
  *
- * LIST is of cpu, binary, opencl and ranks, separated by commas; else the environment variable
- * DIFFER_ON has it, else it is cpu,binary. With ranks, random formulas have shards. --save names
- * the folder for what disagrees, made small, and --in the one where the data of methods lies. */
+ * LIST names back ends out of cpu, binary, opencl and ranks, separated by commas. Without --on, the
+ * environment variable DIFFER_ON has the list; without that, it is cpu,binary. With ranks, random
+ * formulas have shards. --save names the folder for formulas that disagree, which are made small.
+ * --in names the folder with the data of methods. */
 #include "tests/differ/generate.h"
 #include "tests/differ/library.h"
 #include "tests/differ/shrink.h"
@@ -24,7 +25,7 @@ enum { TOGETHER = 25 };
 
 typedef struct Differ {
     unsigned wanted;
-    const char *folder; /* for what disagrees */
+    const char *folder; /* the folder for formulas that disagree */
     Backends *backends;
     int tried, faults, wrong, loose;
 } Differ;
@@ -47,7 +48,7 @@ static bool is_loose(const Subject *s) {
     return false;
 }
 
-/* Gives the back ends on which a smaller formula must be tried. */
+/* Returns the back ends on which a smaller formula must be tried. */
 static unsigned needed(const Differ *d, int kind) {
     if (kind == WRONG_BEFORE) return 0;
     if (kind == OTHER_BITS) return d->wanted & ~(1u << ON_A_DEVICE);
@@ -138,7 +139,8 @@ static void try_spec(Batch *b, const char *path) {
         b->d->wrong++;
         arena_free(arena);
     } else if (strstr(source->text, "\nloss ")) {
-        finish_batch(b); /* one method at a time: they take memory */
+        /* A method is compiled alone, because it takes much memory. */
+        finish_batch(b);
         subject_of_method(next(b), arena, path);
         finish_batch(b);
         printf("%s\n", path);
@@ -165,7 +167,7 @@ int main(int argc, char **argv) {
     for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
         if (strcmp(argv[at], "--on") == 0) d.wanted = read_backends(argv[at + 1]);
         if (strcmp(argv[at], "--save") == 0) d.folder = argv[at + 1];
-        /* a text without a file has its data in the current folder */
+        /* A text that is not in a file has its data in the current folder. */
         if (strcmp(argv[at], "--in") == 0 && chdir(argv[at + 1]) != 0) return 2;
     }
     if (at >= argc) return 2;

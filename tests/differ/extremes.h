@@ -1,4 +1,4 @@
-/* Extreme inputs: what real data holds and made-up data does not. A formula whose first line says
+/* Extreme inputs, which real data holds and made-up data does not. A formula whose first line says
  * `input=KIND` is tried on its usual arrays with this change:
  *
  *   nan   one entry of one real array is no number
@@ -23,11 +23,11 @@ typedef enum Extreme {
     EXTREMES
 } Extreme;
 
-extern const char *const extreme_names[EXTREMES]; /* as the first line says them */
+extern const char *const extreme_names[EXTREMES]; /* by Extreme: its KIND */
 
 /* Gives the extreme of a name; ORDINARY for other names. */
 Extreme extreme_named(const char *name);
-/* Changes the made-up arrays in place; the seed says which array, row and entry. */
+/* Changes the made-up arrays in place. The array, the row and the entry are drawn from the seed. */
 void extreme_put(struct FunctionArrays *arrays, Extreme extreme, uint32_t seed);
 
 #endif

@@ -19,7 +19,8 @@ typedef struct Dim {
 } Dim;
 
 typedef struct Array {
-    const char *name, *declared; /* of a parameter: how the signature says it; NULL for a let */
+    /* `declared`: how the signature declares a parameter; NULL for the array of a let. */
+    const char *name, *declared;
     int rank;
     Dim dims[MOST_RANK];
     double low, high;
@@ -43,7 +44,7 @@ typedef struct Maker {
     Dim N, K, D, C;
     Array arrays[MOST_ARRAYS];
     int array_count, param_count;
-    Index indices[MOST_INDICES]; /* in scope */
+    Index indices[MOST_INDICES]; /* the indices in scope */
     int index_count, name_count;
     bool calls_noisy;
     Text body;
@@ -105,7 +106,7 @@ static const char *use(Maker *m, const char *name) {
     return find_array(m, name)->name;
 }
 
-/* Gives an index in scope that runs over the dimension; NULL if there is none. */
+/* Returns an index in scope that runs over the dimension, or NULL if there is none. */
 static const Index *index_over(Maker *m, Dim dim) {
     int start = m->index_count ? pick(m, m->index_count) : 0;
     for (int i = 0; i < m->index_count; i++) {
@@ -117,7 +118,7 @@ static const Index *index_over(Maker *m, Dim dim) {
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
-/* Gives a subscript for an axis; *outside is set if it may leave the axis. */
+/* Returns a subscript for an axis. *outside is set if it may leave the axis. */
 static const char *subscript(Maker *m, Dim dim, bool *outside) {
     const Index *own = index_over(m, dim);
     const Index *any = m->index_count ? &m->indices[pick(m, m->index_count)] : NULL;
@@ -265,7 +266,7 @@ static Term leaf(Maker *m) {
     return random_read(m, any_array(m, false));
 }
 
-/* Gives a dot, cos or norm of rows. */
+/* Returns a dot, cos or norm of rows. */
 static Term of_rows(Maker *m) {
     static const char *const rows[] = {"x", "y", "q"};
     const char *a = rows[pick(m, 3)];
@@ -443,7 +444,7 @@ static Term formula(Maker *m, int depth) {
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-/* Gives a head over fresh indices, which stay in scope. */
+/* Returns a head over fresh indices, which stay in scope. */
 static const char *head(Maker *m, int rank, const Dim *dims) {
     const char *text = "";
     m->index_count = 0;
@@ -584,7 +585,7 @@ static void let_best(Maker *m) {
     let(m, 1, dims, heading, of_two(m, value, leaf(m)));
 }
 
-/* Writes class sums, whose members are found by their key. */
+/* Writes sums by class, whose members are found by their key. */
 static void let_by_key(Maker *m) {
     const bool labels = chance(m, 2);
     const Dim classes = labels ? (Dim){"3", 3} : m->K, dims[2] = {classes, m->D};
@@ -611,7 +612,7 @@ static void let_scan(Maker *m) {
     /* A literal may be an int, and a carry keeps the type that it starts with. */
     text_printf(&m->body, "  scan %s < %d (%s[%s] = %s + 0.0) {\n", fresh(m, "i"), 2 + pick(m, 3),
                 name, heading, start.text);
-    add_array(m, name, 1, dims, -2, 2); /* as inside */
+    add_array(m, name, 1, dims, -2, 2); /* the bounds of the carry inside the scan */
     Array *carry = &m->arrays[m->array_count - 1];
     Term step = tamed(m, formula(m, 2));
     text_printf(&m->body, "    next %s[%s] = tanh(%s[%s] * 0.5 + %s)\n  }\n", name, heading, name,

@@ -1,6 +1,6 @@
-/* Long sums: formulas whose reductions have half a million terms and more, of every reducer and
- * shape of the result. The terms of most are positive, so that the value itself is the measure of
- * what rounding may do. */
+/* Makes long sums: formulas whose reductions have half a million terms and more, with every reducer
+ * and every shape of the result. Most have positive terms, so that their sum does not cancel and
+ * rounding is small beside it. */
 #include "tests/differ/generate.h"
 
 #include "runtime/random.h"

@@ -10,7 +10,7 @@ static const char *piece(Arena *arena, Span span) {
     return arena_printf(arena, "%.*s", span.end - span.begin, span.source->text + span.begin);
 }
 
-/* Gives a parameter as the function's own signature has it, defaults included. */
+/* Returns a parameter as the function's own signature has it, defaults included. */
 static const char *declaration(Arena *arena, const Param *p) {
     const char *dims = "";
     for (int i = 0; i < p->dim_count; i++)
@@ -22,7 +22,7 @@ static const char *declaration(Arena *arena, const Param *p) {
     return number ? arena_printf(arena, "%s = %s", head, piece(arena, p->value->span)) : head;
 }
 
-/* Gives one number of the call's result. */
+/* Returns an expression for one number of the call's result. */
 static const char *result(Arena *arena, const Type *type, const char *call) {
     const char *indices = "";
     const char *weight = "1";
@@ -41,13 +41,14 @@ static const char *result(Arena *arena, const Type *type, const char *call) {
 
 /* Gives the expression that turns any number into an argument of this name. */
 static const char *fit(Arena *arena, const char *name) {
-    if (strcmp(name, "prior") == 0) return arena_printf(arena, "exp(%s)", name); /* positive */
-    if (strcmp(name, "from") == 0)
-        return arena_printf(arena, "%s - 1", name); /* of 3 channels, 2 */
+    /* A prior is positive. */
+    if (strcmp(name, "prior") == 0) return arena_printf(arena, "exp(%s)", name);
+    if (strcmp(name, "from") == 0) /* With 3 channels, this is 2. */
+        return arena_printf(arena, "%s - 1", name);
     return name;
 }
 
-/* Gives the file of a function. Arguments whose defaults are no numbers keep their defaults. */
+/* Returns the file of a function. Arguments whose defaults are no numbers keep their defaults. */
 static const char *text_of(Arena *arena, const char *module, const Stmt *fn, bool on_ranks) {
     const char *sizes = on_ranks ? "N=8 D=5 K=16 C=3 H=9 W=8 B=8 M=8 E=4 shards=8"
                                  : "N=6 D=5 K=7 C=3 H=9 W=8 B=2 M=4 E=4";

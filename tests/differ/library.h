@@ -6,11 +6,12 @@
 
 typedef struct LibraryCase {
     const char *name; /* "losses.nt_xent" */
-    const char *text; /* as subject_of_text reads it */
+    const char *text; /* the file, for subject_of_text */
 } LibraryCase;
 
-/* Gives the cases, ended by a NULL name. A function of an array gives the sum of its elements, each
- * with another weight. For ranks the cases have shards, and sizes that can be cut at them. */
+/* Returns the cases, the last of which has no name. A function of an array gives the sum of its
+ * elements, each with another weight. For ranks the cases have shards, and sizes that can be cut at
+ * them. */
 LibraryCase *library_cases(Arena *arena, bool on_ranks);
 
 #endif

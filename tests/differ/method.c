@@ -1,5 +1,5 @@
-/* One training step of a method as a subject: made small in its text, and run from made-up states
- * and batches. */
+/* Makes a subject of one training step of a method: its text is made small, and the step starts
+ * with made-up states and batches. */
 #include "tests/differ/subject.h"
 
 #include "compiler/driver/load.h"
@@ -14,7 +14,7 @@ static const double through_a_network = 2e-4;
 
 /* ---- made small ------------------------------------------------------------------------------ */
 
-/* Changes `name = 32` or `name 32` into `name = 4`, in place, filled up with spaces. */
+/* Changes `name = 32` or `name 32` into `name = 4` in place, and fills the rest up with spaces. */
 static void shrink_setting(char *text, const char *name, const char *value) {
     for (char *at = text; (at = strstr(at, name)) != NULL;) {
         at += strlen(name);
@@ -55,8 +55,8 @@ static double hyper_value(const LoweredProgram *program, const char *name) {
     return 0;
 }
 
-/* Gives an entry by the array's name and the place, exact in float32. States are as after some
- * training: variances and gains about 1, weights small. */
+/* Returns an entry by the array's name and the place, exact in float32. States have values as after
+ * some training: variances and gains are about 1, and weights are small. */
 static double sample(const LoweredProgram *program, const GNode *n, int64_t i) {
     static const struct {
         const char *name;

@@ -14,7 +14,7 @@
 
 enum { MOST_TRIES = 600 };
 
-/* Puts `with` in place of text[begin, end). */
+/* An edit that puts `with` in place of text[begin, end). */
 typedef struct Edit {
     int begin, end;
     const char *with;
@@ -37,8 +37,8 @@ static const char *piece(const Edits *e, Span span) {
 
 /* ---- what may become smaller ----------------------------------------------------------------- */
 
-/* Proposes a part of an expression, or a number, in its place, and a reduction without its
- * guard. */
+/* Proposes to put a part of an expression, or a number, in its place, and to drop the guard of a
+ * reduction. */
 static bool visit(void *context, Expr *x) {
     Edits *e = context;
     Span s = x->span;
@@ -58,7 +58,7 @@ static bool visit(void *context, Expr *x) {
     return true;
 }
 
-/* Proposes to drop a line with a statement; of a scan, all of its lines. */
+/* Proposes to drop a line with a statement, or all lines of a scan. */
 static void drop_lines(Edits *e) {
     for (const char *at = e->text; *at;) {
         const char *end = at + strcspn(at, "\n") + 1;
@@ -141,7 +141,7 @@ static bool still_shows(Backends *b, const char *text, int kind, unsigned wanted
     return v.kind == kind;
 }
 
-/* Gives the text after the first edit that still shows the disagreement; NULL if none does. */
+/* Returns the text after the first edit that still shows the disagreement, or NULL if none does. */
 static const char *shrink_once(Backends *b, Arena *arena, const char *text, int kind,
                                unsigned wanted, int *tries) {
     Edits e = {.arena = arena_new(), .text = text};
@@ -165,7 +165,7 @@ const char *shrink(Backends *b, Arena *arena, const char *text, int kind, unsign
 
 /* ---- showing --------------------------------------------------------------------------------- */
 
-/* Writes a file in NumPy's format, version 1: int32, row major. */
+/* Writes an int32 array to a file in NumPy's format, version 1, row by row. */
 static bool write_ints(const char *path, const double *values, int rank, const int64_t *shape,
                        int64_t count) {
     char head[128];

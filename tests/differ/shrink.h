@@ -1,10 +1,10 @@
-/* Makes a small formula of one that disagrees, with the same disagreement. */
+/* Makes a formula that disagrees smaller while it shows the same disagreement. */
 #ifndef COUPLET_TESTS_DIFFER_SHRINK_H
 #define COUPLET_TESTS_DIFFER_SHRINK_H
 
 #include "tests/differ/compare.h"
 
-/* Gives the smallest text found that still shows a disagreement of this `kind`. The edits follow
+/* Returns the smallest text found that still shows a disagreement of this `kind`. The edits follow
  * the spans of the syntax tree, and a text that the checker refuses is no candidate. */
 const char *shrink(Backends *b, Arena *arena, const char *text, int kind, unsigned wanted);
 

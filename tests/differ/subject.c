@@ -1,6 +1,6 @@
 /* Reads a subject and runs it in the reference evaluator (subject.h): in float64, rounded to
- * float32 after each operation, and rounded up or down by chance. Passes and gradients are held
- * against the formula as it is written. */
+ * float32 after each operation, and rounded up or down by chance. The graph after each pass, and
+ * the gradients, are compared with the formula as it is written. */
 #include "tests/differ/subject.h"
 
 #include "compiler/driver/load.h"
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The factor between the rounding of the reference evaluator and the allowance of a back end, whose
- * sums go in another order. */
+/* The factor between the rounding of the reference evaluator and the allowance of a back end, which
+ * adds in another order. */
 enum { ORDERS = 8 };
 static const double last_place = 2e-6;
 
@@ -79,7 +79,7 @@ static void compare_pass(Subject *s, const Graph *g, const char *pass) {
         for (int64_t k = 0; !s->error && k < a->count; k++) {
             bool same = fabs(now[k] - a->exact[k]) <= 1e-9 * scale + 1e-11 || now[k] == a->exact[k];
             same |= isnan(now[k]) && isnan(a->exact[k]);
-            /* Terms of 2^66 that cancel leave what a rounding leaves, in float64 as well; a tiny
+            /* When terms of 2^66 cancel, what is left is rounding, in float64 as well. A tiny
              * divisor makes such terms, too. */
             same |= (s->extreme == WITH_HUGE_ROW || s->extreme == WITH_TINY_ROW) &&
                     fabs(now[k] - a->exact[k]) <= a->allowed;
@@ -95,7 +95,8 @@ static void compare_pass(Subject *s, const Graph *g, const char *pass) {
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
-/* Gives an array of the function, or a number of the run that it is part of, at its sixth step. */
+/* Returns an array of the function, or a number of the run that it is part of, at its sixth
+ * step. */
 static const double *function_array(void *context, const GNode *node) {
     static const struct {
         const char *name;
@@ -147,8 +148,8 @@ static bool is_kink(const Reference *base, const GNode *value, const GNode *inpu
 }
 
 /* Checks the value under extreme inputs. A value that is no number may become a number only if the
- * inputs hold infinities, which a rewriting may know better (the log of a sum that overflows),
- * never with a NaN. */
+ * inputs hold infinities, because a rewritten formula may avoid an overflow (such as the log of a
+ * sum). It may never do so if the inputs hold a NaN. */
 static void check_extreme(Subject *s, double found) {
     if (s->fault) return;
     const double exact = s->answers[0].exact[0];
@@ -160,7 +161,7 @@ static void check_extreme(Subject *s, double found) {
             exact);
 }
 
-/* Checks the formula as written: its value, and its slopes as the gradients. */
+/* Checks the formula as it is written: its value, and the gradients by its slopes. */
 static void check_written(Subject *s, const Graph *written) {
     enum { ENTRIES = 2 };
     Reference *base = reference_run(written, s->source, s->context);
@@ -219,7 +220,8 @@ static void read_head(Subject *s, const char *text, Options *o, GraphSettings *s
         else
             array_push(arena, &o->sizes, ((Setting){word, equals + 1}));
     }
-    settings->cut_always = settings->shards > 0 && !s->is_long; /* long sums are cut anyway */
+    /* Long sums are cut anyway. */
+    settings->cut_always = settings->shards > 0 && !s->is_long;
 }
 
 static const char *last_function(const Method *method) {
@@ -274,7 +276,7 @@ void subject_of_text(Subject *s, Arena *arena, const char *name, const char *tex
 typedef struct Moved {
     const Subject *s;
     uint32_t turn;
-    ARRAY(const GNode *) nodes; /* asked for so far, and their arrays */
+    ARRAY(const GNode *) nodes; /* the nodes that were asked for so far, and their arrays */
     ARRAY(double *) arrays;
 } Moved;
 

@@ -1,5 +1,5 @@
-/* The border between rounding and disagreement. One entry of a softmax is 1 and its slope is 0
- * however the logits are rounded, unless the same logit is rounded in one place and fused into a
+/* Tests the border between rounding and disagreement. One entry of a softmax is 1 and its slope is
+ * 0 however the logits are rounded, unless the same logit is rounded in one place and fused into a
  * multiply-add in another. */
 #include "tests/differ/subject.h"
 
@@ -26,7 +26,7 @@ static void rounding_in_one_place_is_no_disagreement(void **state) {
     Arena *arena = arena_new();
     Subject s;
     make_subject(&s, arena);
-    double off[2] = {0, 5e-6}; /* more than rounding the same way everywhere explains */
+    double off[2] = {0, 5e-6}; /* more than any rounding that is the same everywhere explains */
     assert_true(s.answers[1].allowed < off[1]);
     assert_true(subject_is_fragile(&s, off));
     arena_free(arena);

@@ -1,5 +1,5 @@
-/* Every row of codes.def: the failing example gives the code, and the repaired example gives no
- * message. */
+/* Tests every row of codes.def: the failing example gives the code, and the repaired example gives
+ * no message. */
 #include "compiler/driver/load.h"
 
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-/* Gives the messages of `couplet check` for a text, as JSON lines; the caller frees them. */
+/* Returns the messages of `couplet check` for a text, as JSON lines. The caller frees them. */
 static char *messages_of(const char *text) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);

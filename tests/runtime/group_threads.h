@@ -29,7 +29,7 @@ static struct {
     Message *first, **last;
     int ranks;
     bool is_cut[MOST_THREAD_RANKS];
-    int orderly; /* ranks that left so */
+    int orderly; /* the ranks that left in order */
 } world = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local int thread_rank;
@@ -117,7 +117,7 @@ typedef struct ThreadRank {
     double patience;
     void (*work)(CoupletGroup *group, void *context);
     void *context;
-    char fault[COUPLET_GROUP_SENTENCE_BYTES]; /* of the group when the work returned */
+    char fault[COUPLET_GROUP_SENTENCE_BYTES]; /* the group's fault when the work returned */
     int culprit;
 } ThreadRank;
 

@@ -1,4 +1,4 @@
-/* Safetensors files, metrics, and files that are written whole or not at all. */
+/* Tests safetensors files, metrics, and files that are written whole or not at all. */
 #include "runtime/data/copies.h"
 #include "runtime/files.h"
 #include "runtime/metrics.h"
@@ -96,7 +96,7 @@ static void damaged(void **state) {
         assert_non_null(strstr(error, "cut.safetensors"));
         CoupletMapped mapped;
         assert_false(couplet_mapped_open(path_of("cut.safetensors"), &mapped, error, sizeof error));
-        assert_null(mapped.bytes); /* to close it must not unmap what lies there since */
+        assert_null(mapped.bytes); /* closing it must not unmap what lies there since */
     }
     for (size_t at = 0; at < length; at++) {
         char kept = bytes[at];
@@ -111,7 +111,7 @@ static void damaged(void **state) {
     free(bytes);
 }
 
-/* A full disk: the file size limit makes write fail as a full disk does. */
+/* The limit of a file's size makes write fail as on a full disk. */
 static void full_disk(void **state) {
     (void)state;
     assert_true(write_small(path_of("c.safetensors")));
@@ -190,7 +190,7 @@ static void metrics_go_on(void **state) {
         "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":0.125}\n");
 }
 
-/* Of two evaluations that are made together, one alone was written: both are made again. */
+/* If only one of two evaluations that are made together was written, both are made again. */
 static void evaluations_go_on(void **state) {
     (void)state;
     char path[160];
@@ -199,7 +199,7 @@ static void evaluations_go_on(void **state) {
     const CoupletMetricsNames evaluations = {names, NULL, 2, 2};
     const CoupletMetricsNames reports = {names, NULL, 2, 3};
     snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
-    /* no file is no row */
+    /* A file that does not exist has no row. */
     assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error));
     assert_false(seen.complete[COUPLET_RAW]);
     FILE *file = couplet_metrics_begin(path, error, sizeof error);
@@ -207,8 +207,8 @@ static void evaluations_go_on(void **state) {
     evaluation(file, 0, "raw pixels", "a");
     evaluation(file, 0, "raw pixels", "b");
     evaluation(file, 0, "before training", "a");
-    evaluation(file, 0, "before training", "c"); /* the spec has another in its place now */
-    evaluation(file, 2, "after training", "a");  /* of a run that was shorter then */
+    evaluation(file, 0, "before training", "c"); /* the spec now has another name in its place */
+    evaluation(file, 2, "after training", "a");  /* this is of a run that was shorter */
     evaluation(file, 4, "after training", "a");
     fclose(file);
     assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error));

@@ -1,4 +1,4 @@
-/* Nearest neighbours, the linear probe, the watch on collapse. */
+/* Tests nearest neighbours, the linear probe, and the watch on collapse. */
 #include "runtime/evaluate.h"
 #include "runtime/random.h"
 
@@ -19,7 +19,7 @@ static float *noise(int64_t count, uint32_t site) {
     return values;
 }
 
-/* Three blobs along the axes, `spread` wide. */
+/* Makes three blobs along the axes, `spread` wide. */
 static CoupletFeatures blobs(int64_t count, uint32_t site, float spread, float **values,
                              int32_t **labels) {
     *values = noise(count * WIDTH, site);
@@ -35,8 +35,9 @@ static CoupletFeatures blobs(int64_t count, uint32_t site, float spread, float *
 
 static void knn_by_hand(void **state) {
     (void)state;
-    /* The query has two directions in the bank. It is nearer to the second, which has label 1, but
-     * label 0 has two neighbours: a cold vote goes by the nearest, a warm vote by the count. */
+    /* The bank has the query's two directions. The query is nearer to the second, which has label
+     * 1, but label 0 has two neighbours. So a cold vote goes by the nearest, and a warm vote by the
+     * count. */
     const float bank_rows[] = {1, 0, 2, 0.1f, 0, 3};
     const float query_row[] = {1, 1.6f};
     const int32_t labels[] = {0, 0, 1};
@@ -49,7 +50,8 @@ static void knn_by_hand(void **state) {
                             &(CoupletNeighbours){.k = 3, .temperature = 10}) == 100);
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
                             &(CoupletNeighbours){.k = 1, .temperature = 10}) == 100);
-    /* However cold, the nearest decides; and what is outside a range is no percentage. */
+    /* However cold the vote is, the nearest row decides. A setting outside its range gives no
+     * percentage. */
     for (double cold = 0.02; cold > 0; cold /= 1e30)
         assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
                                 &(CoupletNeighbours){.k = 3, .temperature = cold}) == 100);
@@ -73,14 +75,14 @@ static void knn_without_itself(void **state) {
         couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){.k = 1, .temperature = 0.07}) == 40);
     assert_true(couplet_knn(NULL, &all, &all, 2,
                             &(CoupletNeighbours){.k = 1, .temperature = 0.07, .own = own}) == 0);
-    /* All four others, all alike near or far: rows 0 and 1 find each other, 2 finds two of label 1,
-     * 3 and 4 find one of each and the tie goes to 0. */
+    /* All four other rows vote, all alike near or far. Rows 0 and 1 find each other, row 2 finds
+     * two of label 1, and rows 3 and 4 find one of each label, where the tie goes to 0. */
     assert_true(couplet_knn(NULL, &all, &all, 2,
                             &(CoupletNeighbours){.k = 4, .temperature = 0.07, .own = own}) == 0);
 }
 
-/* Every row of the bank may vote, however many there are: the warm vote of all of them is that of
- * the larger class. */
+/* Every row of the bank may vote, however many there are: a warm vote of all rows is won by the
+ * larger class. */
 static void knn_of_all(void **state) {
     (void)state;
     enum { MANY = 5003 };
@@ -103,7 +105,7 @@ static void knn_of_all(void **state) {
     free(labels);
 }
 
-/* Gives the accuracy by the definition, with all rows sorted. */
+/* Returns the accuracy by its definition, with all rows sorted. */
 static double slow_knn(const CoupletFeatures *bank, const CoupletFeatures *query, int classes,
                        int k, double temperature) {
     int64_t right = 0;
@@ -154,7 +156,7 @@ static void knn_as_defined(void **state) {
     double fast =
         couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){.k = 20, .temperature = 0.07});
     double slow = slow_knn(&bank, &query, 3, 20, 0.07);
-    assert_true(fast > 40 && fast < 95); /* hard enough to tell */
+    assert_true(fast > 40 && fast < 95); /* hard enough for a difference to show */
     assert_true(fabs(fast - slow) < 1e-9);
     assert_true(fast == couplet_knn(NULL, &bank, &query, 3,
                                     &(CoupletNeighbours){.k = 20, .temperature = 0.07}));
@@ -228,7 +230,7 @@ static void probe_separates(void **state) {
     assert_true(couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, &again, NULL) == 100);
     assert_int_equal(iterations, again);
     bank.count = query.count = 30;
-    /* any number of classes */
+    /* The number of classes is not limited. */
     assert_true(couplet_linear_probe(two, &bank, &query, 1100, 1e-4, NULL, NULL) > 60);
     couplet_threads_free(two);
     free(a);

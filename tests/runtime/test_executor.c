@@ -1,4 +1,4 @@
-/* The executor on plans made by hand: faults, the finite check, commits. */
+/* Tests the executor on plans made by hand: faults, the finite check, commits. */
 #include "runtime/executor.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* buffers: x, out. */
+/* Divides 1 by each x. The buffers are x and the result. */
 static void divide(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker) {
     (void)worker;
     for (int64_t i = begin; i < end; i++)
@@ -89,7 +89,7 @@ static void runs_and_commits(void **state) {
     const CoupletStateInfo info = {.name = "s", .type = COUPLET_F32, .rank = 1, .shape = {N}};
     assert_true(couplet_run_steps(run, inputs, states, &fault));
     assert_true(couplet_run_finite(run, &fault));
-    assert_true(kept[3] == 0); /* not before the commit */
+    assert_true(kept[3] == 0); /* nothing is written before the commit */
     assert_true(couplet_run_commit(run, states, &info, &fault));
     assert_memory_equal(kept, x, sizeof x);
     assert_memory_equal(couplet_run_output(run, "loss"), x, sizeof x);
@@ -161,7 +161,7 @@ static void complain_of_a_beta(void *const *buffers, int64_t begin, int64_t end,
     if (end == LAST) *worker->fault = COUPLET_FAULT_BETA;
 }
 
-/* Steps of one launch: all tiles of each are done once, and the fault of the first step is
+/* Tests steps of one launch: every tile of each is done once, and the fault of the first step is
  * reported. */
 static void steps_go_abreast(void **state) {
     (void)state;

@@ -17,7 +17,8 @@ static void sleep_ms(int ms) {
 
 static const int numbers[] = {2, 3, 4, 5, 8};
 
-/* The number of faults that the ranks have found: assertions are for the thread of the test. */
+/* The number of faults that the ranks have found. Assertions can be made only on the thread of the
+ * test. */
 static _Atomic int wrong;
 
 static void expect(bool is_right) {
@@ -124,7 +125,7 @@ static void agrees(void **state) {
 /* ---- ordered sums ---------------------------------------------------------------------------- */
 
 enum { MOST_SHARDS = 16 };
-/* Few floats are added by every rank at once, many in parts. */
+/* A few floats are added by every rank; many are added in parts, one by each rank. */
 static const int64_t counts[] = {1, 37, 20011};
 
 typedef struct Sizes {
@@ -184,7 +185,8 @@ static void sums_in_order(void **state) {
 /* Rank 1 fails while the others wait for it. */
 static void fail_one(CoupletGroup *g, void *context) {
     (void)context;
-    couplet_group_barrier(g); /* all have met; some may hear of the failure while they are in it */
+    /* All ranks have met here. Some may hear of the failure while they are still in this call. */
+    couplet_group_barrier(g);
     if (g->rank == 1) {
         expect(!couplet_group_fail(g, "its disk is full"));
         expect(!couplet_group_barrier(g));

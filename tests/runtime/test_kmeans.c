@@ -18,7 +18,7 @@ static float unit(int64_t i, int lane) {
     return (float)couplet_random_unit(11, 0, 0, 5, (uint64_t)i, lane);
 }
 
-/* CLUSTERS corners of a cube, and noise far smaller than their distance. */
+/* Makes blobs at CLUSTERS corners of a cube, with noise far smaller than their distance. */
 static void blobs(float *points) {
     for (int64_t i = 0; i < COUNT; i++)
         for (int64_t d = 0; d < WIDTH; d++)
@@ -91,7 +91,7 @@ static void is_a_fixed_point(void **state) {
     free(points);
 }
 
-/* Two heaps of equal points and three clusters: none stays empty. */
+/* With two heaps of equal points and three clusters, no cluster stays empty. */
 static void fills_empty_clusters(void **state) {
     (void)state;
     enum { N = 20, K = 3 };

@@ -1,5 +1,5 @@
-/* Batches: shuffled, balanced, weighed, in episodes; the same for the same seed wherever a run
- * begins. */
+/* Tests batches that are shuffled, balanced, weighed, or in episodes. They are the same for the
+ * same seed wherever a run begins. */
 #include "runtime/loader.h"
 
 #include "tests/runtime/made_table.h"
@@ -94,7 +94,7 @@ static void starts_anywhere(void **state) {
     couplet_table_close(&data);
 }
 
-/* 103 rows of which class 9 has 3: drawn as often as the others. */
+/* Of 103 rows, class 9 has 3, and it is drawn as often as the other classes. */
 static void balances(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
@@ -122,7 +122,7 @@ static void balances(void **state) {
             total++;
         }
     }
-    /* deviation 21 */
+    /* The standard deviation is 21. */
     for (int c = 0; c < 10; c++)
         assert_in_range(seen[c], total / 10 - 80, total / 10 + 80);
     assert_true(same < total / 20);
@@ -155,8 +155,8 @@ static void chosen_rows(void **state) {
     couplet_table_close(&data);
 }
 
-/* Rows come as often as their weights say, a row of weight 0 never. Nothing is gathered before the
- * weights of an epoch are known. */
+/* Rows come as often as their weights say, and a row of weight 0 never comes. Nothing is gathered
+ * before the weights of an epoch are known. */
 static void weighs(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
@@ -175,11 +175,11 @@ static void weighs(void **state) {
             seen[batch.indices[i]]++;
     }
     assert_int_equal(seen[7] + seen[50], 4000);
-    assert_in_range(seen[50], 3000 - 140, 3000 + 140); /* deviation 27 */
+    assert_in_range(seen[50], 3000 - 140, 3000 + 140); /* the standard deviation is 27 */
     assert_true(couplet_loader_weigh(late, weights, 400, error, sizeof error));
     couplet_loader_next(late, &other);
     assert_memory_equal(batch.indices, other.indices, BATCH * sizeof *batch.indices);
-    usleep(20000); /* had the loader run ahead, its next batches would be of the old weights */
+    usleep(20000); /* a loader that ran ahead would have made its next batches by the old weights */
     memset(weights, 0, sizeof weights);
     weights[102] = 1e-30f;
     assert_true(couplet_loader_weigh(loader, weights, 402, error, sizeof error));
@@ -214,7 +214,8 @@ static void refuses_weights(void **state) {
     couplet_table_close(&data);
 }
 
-/* Class by class, all different; classes with too few rows are never drawn, the others alike. */
+/* Batches are class by class, with different rows. Classes with too few rows are never drawn, and
+ * all others equally often. */
 static void episodes(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
@@ -243,11 +244,11 @@ static void episodes(void **state) {
     }
     assert_int_equal(classes[9], 0);
     for (int c = 0; c < 9; c++)
-        assert_in_range(classes[c], 500 - 75, 500 + 75); /* deviation 15 */
+        assert_in_range(classes[c], 500 - 75, 500 + 75); /* the standard deviation is 15 */
     for (int i = 0; i < 99; i++)
-        assert_in_range(rows[i], 182 - 70, 182 + 70); /* deviation 13 */
+        assert_in_range(rows[i], 182 - 70, 182 + 70); /* the standard deviation is 13 */
     couplet_loader_free(loader);
-    /* More rows than a thread's stack holds. */
+    /* These are more rows than the stack of a thread holds. */
     enum { HUGE_ROWS = 1 << 21 };
     CoupletTable huge = made_table(HUGE_ROWS);
     int32_t *each_its_own = made_labels(&huge);
@@ -274,7 +275,7 @@ static void episodes(void **state) {
     couplet_table_close(&data);
 }
 
-/* Of some fields a rank has its own rows alone, at their places in the whole batch. The rows ahead
+/* Of some fields, a rank has its own rows alone, at their places in the whole batch. The rows ahead
  * of its own have no memory. */
 static void own_rows(void **state) {
     (void)state;

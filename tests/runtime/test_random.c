@@ -1,4 +1,4 @@
-/* Random numbers that are functions of their counters. */
+/* Tests random numbers, which are functions of their counters. */
 #include "runtime/random.h"
 
 #include <setjmp.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-/* Known answers of the authors' Random123 library. */
+/* The answers are those of Random123, the library of Philox' authors. */
 static void philox_known_answers(void **state) {
     (void)state;
     const uint32_t zeros[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};

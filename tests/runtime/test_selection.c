@@ -1,4 +1,4 @@
-/* Parts of a table: by class, by a share of the rows, by conditions. */
+/* Tests parts of a table: by class, by a share of the rows, by conditions. */
 #include "runtime/selection.h"
 
 #include "runtime/classes.h"
@@ -126,8 +126,8 @@ static void name_row(const CoupletTable *table, int64_t row, char *out, size_t b
     snprintf(out, bytes, "%s/%lld.png", table->path, (long long)(row + 1000));
 }
 
-/* Parts side by side have each row once, and about as many rows as they should. A row that has a
- * name stays in its part wherever the table lies. */
+/* Parts that divide a table have each row once, and about as many rows as they should. A row that
+ * has a name stays in its part wherever the table lies. */
 static void parts(void **state) {
     (void)state;
     static const CoupletReader named = {.name = "named", .name_row = name_row};
@@ -143,7 +143,7 @@ static void parts(void **state) {
                                                 sizeof error));
         }
         assert_int_equal(tables[0].count + tables[1].count, MANY);
-        assert_in_range(tables[0].count, 4000 - 140, 4000 + 140); /* deviation 28 */
+        assert_in_range(tables[0].count, 4000 - 140, 4000 + 140); /* the standard deviation is 28 */
         int seen[MANY] = {0};
         for (int i = 0; i < 2; i++)
             for (int64_t k = 0; k < tables[i].count; k++)
@@ -156,7 +156,7 @@ static void parts(void **state) {
     }
 }
 
-/* A field that does not say how many classes it has: its values are the classes. */
+/* If a field does not say how many classes it has, its values are the classes. */
 static void values_are_classes(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);

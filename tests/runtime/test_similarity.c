@@ -1,5 +1,5 @@
-/* Every dot product against its own sum in double precision. A block that is taken in pieces has
- * all of its products, at their places. */
+/* Compares every dot product with its own sum in double precision. A block that is computed in
+ * pieces has all of its products, at their places. */
 #include "runtime/similarity.h"
 
 #include <math.h>

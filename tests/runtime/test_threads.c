@@ -64,7 +64,7 @@ static void *settle_beside(void *cores) {
 static void threads_part(void **state) {
     (void)state;
     if (couplet_cores_count() < 2) {
-        assert_null(couplet_cores_new(2)); /* nowhere to go */
+        assert_null(couplet_cores_new(2)); /* there is no core to move to */
         return;
     }
     assert_null(couplet_cores_new(1));

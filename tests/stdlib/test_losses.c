@@ -1,6 +1,7 @@
-/* Every loss of stdlib/losses in float32 on the CPU against the reference evaluator in float64,
- * value and gradients: as it is, and where naive formulas break. All functions of the module that
- * give a number are walked, so a new one is tested as soon as it is written.
+/* Compares every loss of stdlib/losses in float32 on the CPU with the reference evaluator in
+ * float64, value and gradients, on ordinary arrays and on those that naive formulas fail on. All
+ * functions of the module that give a number are tried, so a new one is tested as soon as it is
+ * written.
  *
  *     test_losses FOLDER [NAME...] */
 #include "compiler/cpu/cpu.h"
@@ -43,7 +44,8 @@ static void cold(FunctionArrays *a) {
             a->values[i][0] = 0.005f;
 }
 
-/* Pairs of equal rows in every array, and the second array of two views equal to the first. */
+/* Makes pairs of equal rows in every array, and the second array of two views equal to the
+ * first. */
 static void duplicated(FunctionArrays *a) {
     for (int i = 0; i < a->count; i++) {
         const FunctionInput *in = &a->inputs[i];
@@ -74,7 +76,7 @@ static void zero_vectors(FunctionArrays *a) {
     }
 }
 
-/* No label is shared, no mask holds. */
+/* Makes all labels different and all masks false. */
 static void empty_masks(FunctionArrays *a) {
     for (int i = 0; i < a->count; i++) {
         int64_t count = a->inputs[i].type == GT_INT && a->values[i] ? arrays_elements(a, i) : 0;
@@ -85,11 +87,12 @@ static void empty_masks(FunctionArrays *a) {
     }
 }
 
-/* The tolerance is relative to the largest entry, or to `usual` of the largest entry and of the
- * value as it is, if that is more: where equal rows make a gradient vanish, what is left is
- * rounding of that size. At temperature 0.005 the last bit of a cosine is 1e-5 of an exponent. */
 enum { MOST_OUTPUTS = 32 }; /* of a loss of the library: its value and its gradients */
 
+/* A change of the arrays, and the tolerance for it, which is relative to the largest entry of an
+ * output or, if that is more, to `usual` times the value or the largest entry with unchanged
+ * arrays, whichever is larger. Where equal rows make a gradient vanish, what is left is rounding of
+ * that size. At temperature 0.005 the last bit of a cosine is 1e-5 of an exponent. */
 typedef struct Condition {
     const char *name;
     void (*change)(FunctionArrays *arrays);
@@ -131,12 +134,12 @@ typedef struct Loss {
     Arena *arena;
     const Stmt *fn;
     FunctionArrays arrays;
-    Graph *graph; /* finished, for the CPU */
+    Graph *graph; /* the graph after all passes for the CPU */
     CoupletPlan *plan;
     CpuCode *code;
-    /* largest entry of each output as it is; the value is the first */
+    /* By output: the largest entry with unchanged arrays. The value is the first output. */
     double usual[MOST_OUTPUTS + 1];
-    char fault[512]; /* of the condition at hand */
+    char fault[512]; /* the fault of the condition that is tried */
 } Loss;
 
 static bool build_loss(Loss *l, const Method *method, const Stmt *fn) {
@@ -170,7 +173,7 @@ static bool differs(Loss *l, const char *name, const double *expected, const flo
                     int64_t count, double tolerance, double usual) {
     double largest = fmax(fmax(1e-12, usual), largest_entry(expected, count));
     for (int64_t i = 0; i < count; i++) {
-        /* a NaN goes on */
+        /* A NaN fails this comparison, too. */
         if (fabs((double)found[i] - expected[i]) <= tolerance * largest) continue;
         snprintf(l->fault, sizeof l->fault, "%s, entry %lld: %g, and %g in float64 (largest %g)",
                  name, (long long)i, (double)found[i], expected[i], largest);
@@ -179,7 +182,7 @@ static bool differs(Loss *l, const char *name, const double *expected, const flo
     return false;
 }
 
-/* Both evaluators give the same numbers, all finite, or both stop with a named error. */
+/* True if both evaluators give the same finite numbers, or if both stop with a named error. */
 static bool condition_holds(Loss *l, const Condition *condition) {
     l->fault[0] = 0;
     Reference *exact = reference_run(l->graph, arrays_find, &l->arrays);

@@ -1,6 +1,6 @@
-/* Kernels that differ only in sizes and constants: the test holds which kernels share code and
- * which must not, and that each is right with the numbers of its own table. All nodes are in one
- * graph and are compared with the reference evaluator. */
+/* Tests kernels that differ only in sizes and constants: which of them share code and which must
+ * not, and that each is right with the numbers of its own table. All nodes are in one graph and are
+ * compared with the reference evaluator. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/reference.h"
@@ -158,11 +158,13 @@ static void nodes_share_their_kernels(void **state) {
     int draws = t.count;
     numbered(&t, (const int64_t[]){20, 30});
     numbered(&t, (const int64_t[]){40, 50});
-    line(&t, 1, (const int64_t[]){77}, 0.5, 0.5); /* one number twice: another form */
+    /* The same number twice gives the formula another form. */
+    line(&t, 1, (const int64_t[]){77}, 0.5, 0.5);
 
     int parts = t.count;
     partial_rows(&t, 600, 48, 0, 60);
-    /* arrays of their own: parts of one would share a kernel as neighbours */
+    /* Each part is of an array of its own. Parts of one array would share a kernel as
+     * neighbours. */
     partial_rows(&t, 610, 48, 60, 60);
     partial_rows(&t, 620, 48, 540, 60);
     partial_rows(&t, 700, 40, 31, 70);

@@ -1,13 +1,14 @@
-/* Random formulas and their gradients: every pass and the compiled kernels against the reference
- * evaluator in float64 on the graph as it was made, and its gradient against a difference along one
- * direction. A float32 result may be as far off as rounding alone takes the reference.
+/* Tests random formulas and their gradients. Every pass and the compiled kernels are compared with
+ * the reference evaluator in float64 on the graph as it was made, and its gradient with a
+ * difference along one direction. A float32 result may be as far off as rounding alone takes the
+ * reference.
  *
  *     test_formulas [opencl] [FIRST COUNT]
  *     test_formulas [opencl] FILE.graph
  *
- * The first form runs on the CPU, or on the first OpenCL device; a formula that fails is printed
- * with the command that runs it alone. The second form does the same for the graph of a file,
- * printed and perhaps cut down by hand; its states have to be made inputs. */
+ * The first form runs on the CPU, or on the first OpenCL device. A formula that fails is printed
+ * with the command that runs it alone. The second form does the same for a graph in a file, such as
+ * one that was printed and perhaps cut down by hand. Its states have to be made inputs. */
 #include "compiler/compile/stage.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/opencl/opencl_compile.h"
@@ -30,13 +31,13 @@ typedef struct Values {
 
 typedef struct Formula {
     uint32_t seed;
-    const char *file; /* or NULL */
+    const char *file; /* NULL: the formula is made from the seed */
     Arena *arena;
-    Graph *g;          /* after the passes */
-    Values *exact;     /* of the graph as it was made, by output */
+    Graph *g;          /* the graph after the passes */
+    Values *exact;     /* the values of the graph as it was made, by output */
     double *roundings; /* by output: the distance that rounding makes */
     int count;
-    double shift; /* of the inputs along the direction */
+    double shift; /* how far the inputs are moved along the direction */
     const char *fault;
 } Formula;
 
@@ -48,7 +49,7 @@ static double direction(const GNode *n, int64_t i) {
 
 static const double *array_of(void *context, const GNode *n) {
     const Formula *f = context;
-    /* nothing draws */
+    /* Random formulas draw nothing, so nothing reads these inputs. */
     if (strcmp(n->name, "seed") == 0 || strcmp(n->name, "step") == 0) return NULL;
     double *values = arena_array(f->arena, double, formula_elements(n));
     for (int64_t i = 0; i < formula_elements(n); i++)
@@ -128,7 +129,7 @@ static bool has_stop(const Graph *g) {
 static bool gradient_holds(Formula *f, GNode *const *inputs) {
     GNode *again[FORMULA_INPUTS];
     const Graph *forward = formula_make(f->arena, f->seed, again);
-    if (has_stop(forward)) return true; /* the loss moves through it, the gradient does not */
+    if (has_stop(forward)) return true; /* the stopped part moves the loss, and has no gradient */
     double loss[2];
     double slope = 0;
     double size = 0;
@@ -177,14 +178,14 @@ static bool prepare_formula(Formula *f) {
     if (!run_passes(f, PASS_before)) return false;
     add_gradients(f->g, inputs);
     compare_pass(f, f->g, "differentiate");
-    f->g->settings.stream_bytes = 1; /* every array of pairs */
+    f->g->settings.stream_bytes = 1; /* so small that every array of pairs is streamed */
     return !f->fault && round_and_pass(f);
 }
 
 /* ---- back ends ------------------------------------------------------------------------------- */
 
-/* The two runs that must agree bit for bit: the CPU on one thread and on two, or an OpenCL device
- * with itself. */
+/* The devices of the two runs that must agree bit for bit: the CPU on one thread and on two, or an
+ * OpenCL device twice. */
 typedef struct Backend {
     const char *name;
     bool is_opencl;

@@ -1,6 +1,6 @@
-/* One training step of a method on the CPU in float32 against the reference evaluator in float64,
- * which runs the graph as it stands before the passes that serve a back end only. Every commit
- * (parameters, optimiser state, running statistics, queues) and the loss are compared.
+/* Compares one training step of a method on the CPU in float32 with the reference evaluator in
+ * float64, which runs the graph as it stands before the passes that serve a back end only. Every
+ * commit (parameters, optimiser state, running statistics, queues) and the loss are compared.
  *
  *     test_method [--no-fuse | --chunks N] SPEC... */
 #include "compiler/compile/compile.h"
@@ -128,8 +128,8 @@ static double largest_difference(const Wanted *w, const void *got, CoupletType t
     return most / scale;
 }
 
-/* The comparison of every step with the reference's value of its node, which COUPLET_TEST_STEPS
- * asks for. The first differences are printed. */
+/* Compares every step with the reference's value of its node, if COUPLET_TEST_STEPS asks for that.
+ * The first differences are printed. */
 typedef struct Trace {
     const CoupletPlan *plan;
     const Graph *g;

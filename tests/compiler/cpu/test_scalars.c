@@ -1,6 +1,7 @@
-/* Every row of scalars.def and every reducer, compiled for the CPU or for the first OpenCL device,
- * in float32 against the reference evaluator in float64. The inputs are samples of the row's domain
- * and values outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
+/* Tests every row of scalars.def and every reducer, compiled for the CPU or for the first OpenCL
+ * device: float32 results are compared with the reference evaluator in float64. The inputs are
+ * samples of the row's domain, and all pairs of values outside of it: NaN, infinities, both zeros,
+ * denormal and huge numbers.
  *
  *     test_scalars [opencl] */
 #include "compiler/cpu/cpu.h"
@@ -44,8 +45,8 @@ static const double extremes[] = {NAN,     INFINITY, -INFINITY, 0,    -0.0,   1e
                                   0.5,     2.5,      88.5,      -104, -0.5};
 enum { EXTREMES = sizeof extremes / sizeof *extremes };
 
-/* Gives an extreme value. `a` and `b` hold all pairs of extremes; `rows` are 8 rows of 64 in which
- * some meet. */
+/* Returns an extreme value. The arrays `a` and `b` hold all pairs of extremes. The array `rows` has
+ * 8 rows of 64 in which some extremes meet. */
 static double extreme(const char *input, int64_t i) {
     if (input[0] == 'a') return (double)(float)extremes[i % EXTREMES];
     if (input[0] == 'b') return (double)(float)extremes[i / EXTREMES % EXTREMES];
@@ -120,7 +121,8 @@ static GNode *row_node(Graph *g, const Row *row, GNode *x, GNode *y) {
     return graph_compute(g, &spec);
 }
 
-/* Makes the row's operation on extremes as they are; NULL for a row of ints or truth values. */
+/* Makes the row's operation on the extremes themselves. Returns NULL for a row of ints or truth
+ * values. */
 static GNode *extreme_node(Graph *g, const Row *row, GNode *a, GNode *b) {
     if (strcmp(row->domain, "int") == 0 || strcmp(row->domain, "bool") == 0) return NULL;
     ComputeSpec spec;
@@ -131,7 +133,8 @@ static GNode *extreme_node(Graph *g, const Row *row, GNode *a, GNode *b) {
     args[2] = args[0];
     if (row->op == G_SELECT) args[0] = gx2(g, G_LT, args[0], args[1]);
     spec.value = gx_op(g, row->op, row->arity, args);
-    if (row->op == G_TO_INT) /* other reals stop a run, NaN too, and are left out */
+    /* Reals that fit no int stop a run, NaN too, and are left out. */
+    if (row->op == G_TO_INT)
         spec.value = gx_select(g, gx2(g, G_LT, gx1(g, G_ABS, args[0]), gx_real(g, 0x1p31)),
                                spec.value, gx_int(g, 7));
     if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
@@ -161,8 +164,8 @@ static GNode *reducer_node(Graph *g, GReducer reducer, bool guarded, GNode *x) {
     return graph_compute(g, &real);
 }
 
-/* Gives the difference that another order of adding may make to the sum of a row: rounding in
- * proportion to the terms, which may cancel. */
+/* Returns the difference that another order of adding may make to the sum of a row. It is the
+ * rounding of the terms, which does not become smaller when they cancel. */
 static double order_of_sum(const char *name, int64_t row) {
     double terms = 0;
     if (strncmp(name, "reduce sum", 10) != 0) return 0;
@@ -182,7 +185,7 @@ static bool compare_scalar(Arena *arena, const char *name, const float *got, con
         double off = fabs((double)got[i] - want[i]);
         double allowed =
             4 * fabs(near[i] - want[i]) + 4e-7 * fabs(want[i]) + order_of_sum(name, i) + 1e-37;
-        /* what float32 does not hold is infinite */
+        /* A number that float32 cannot hold may become infinite. */
         bool same = (isnan(want[i]) && isnan(got[i])) || (double)got[i] == want[i] ||
                     (double)got[i] == (double)(float)want[i];
         if (same || off <= allowed) continue;

@@ -1,7 +1,7 @@
-/* For every block shape, the loop that holds the sums keeps them in registers: last panel masked or
- * not, b packed or in place, a fetched ahead or not, k in leaves or not. The code is emitted as
- * assembly for both levels of the processor, and the innermost loop with multiply-adds is searched
- * for vector registers that go to the stack or come from it. */
+/* Tests that the loop which holds the sums keeps them in registers, for every block shape: with the
+ * last panel masked or not, b packed or in place, a fetched ahead or not, and k in leaves or not.
+ * The code is emitted as assembly for both levels of the processor, and the innermost loop with
+ * multiply-adds is searched for vector registers that go to the stack or come from it. */
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
 #include "compiler/plan/contraction.h"
@@ -111,7 +111,7 @@ static int check_kernel(const Processor *processor, const Contraction *c, const 
     return faults;
 }
 
-/* Checks a block shape. A masked panel's block has a vector less, if it can spare one; both are
+/* Checks a block shape. The block of a masked panel has a vector less if it can spare one; both are
  * checked. */
 static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed,
                        Way way) {
@@ -149,7 +149,7 @@ static int check_dots(const Processor *processor, int rows, bool leaves) {
     return check_kernel(processor, &c, what, rows * DOT_COLUMNS);
 }
 
-/* Levels of the processor that LLVM knows here. */
+/* The levels of the processor that LLVM knows on this machine. */
 static const char *const levels[] = {"x86-64-v3", "x86-64-v4"};
 enum { LEVELS = sizeof levels / sizeof *levels };
 

@@ -1,5 +1,5 @@
-/* Nodes that share a kernel: the test holds which nodes do and which must not, and that all values
- * are right, compared with the reference evaluator. */
+/* Tests nodes that share a kernel: which nodes do and which must not, and that all values are
+ * right, compared with the reference evaluator. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/reference.h"

@@ -12,7 +12,7 @@
 
 typedef struct Case {
     const char *text;
-    unsigned lacks; /* all others hold */
+    unsigned lacks; /* the properties that are missing; all others hold */
 } Case;
 
 #define PRODUCT                                                                                    \

@@ -1,5 +1,5 @@
-/* The text form of graphs: what is printed after any pass reads back to a graph that prints the
- * same. Graphs of specs, given as arguments, and of random formulas.
+/* Tests the text form of graphs: what is printed after any pass reads back to a graph that prints
+ * the same. The graphs are those of the specs given as arguments, and of random formulas.
  *
  *     test_text [[--data FOLDER] SPEC]... */
 #include "compiler/compile/compile.h"
@@ -68,7 +68,7 @@ static void try_spec(const char *path, const char *data) {
     arena_free(arena);
 }
 
-/* Frees both. */
+/* Compares two texts, and frees both. */
 static void compare_texts(const char *name, const char *what, char *a, char *b) {
     tried++;
     if (strcmp(a, b) != 0) {
@@ -104,7 +104,7 @@ static void try_formula(uint32_t seed) {
 }
 
 int main(int argc, char **argv) {
-    const char *data = NULL; /* of the specs behind it */
+    const char *data = NULL; /* the data folder for the specs that follow it */
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
             data = argv[++i];

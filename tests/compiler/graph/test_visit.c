@@ -1,4 +1,4 @@
-/* Walks over expressions: a shared part is met once, whatever the number of paths to it. */
+/* Tests walks over expressions: a shared part is visited once, however many paths lead to it. */
 #include "compiler/graph/visit.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* Formulas compiled and run by a program, which knows couplet_formula.h alone. */
+/* Tests formulas that are compiled and run by a program which includes couplet_formula.h alone. */
 #include "couplet_formula.h"
 
 #include <math.h>
@@ -90,8 +90,8 @@ static void value_and_gradient(void **state) {
                                          reals("y", N, D, COUPLET_PLAIN),
                                          number_argument("tau", COUPLET_GRADIENT, 0)};
     CoupletFormula *formula = make(file, "near", arguments, 3);
-    couplet_file_free(file); /* the formula holds what it needs */
-    float *const at = x + 1; /* not aligned to more than a float */
+    couplet_file_free(file); /* the formula keeps what it needs of it */
+    float *const at = x + 1; /* aligned to a float only */
     fill_samples(at, N * D, 5);
     fill_samples(y, N * D, 7);
     const void *arrays[] = {at, y, &tau};
@@ -115,7 +115,7 @@ static void value_and_gradient(void **state) {
             (near_value(more, y, (double)tau) - near_value(less, y, (double)tau)) / by;
         assert_true(fabs((double)grad_x[i] - want) < 1e-4);
     }
-    tau = 0.3f; /* another number needs no other code */
+    tau = 0.3f; /* another value needs no new code */
     assert_int_equal(couplet_formula_run(formula, arrays, NULL, &value, NULL), COUPLET_OK);
     assert_true(fabs(value - near_value(at, y, (double)tau)) < 1e-5);
     couplet_formula_free(formula);
@@ -439,7 +439,8 @@ static void numbers_that_go_wrong(void **state) {
     assert_non_null(strstr(couplet_problem_text(problem),
                            "    5 | fn at(x[N], c : int[M]) = sum[m] x[c[m]]^2\n"));
     couplet_problem_free(problem);
-    assert_true(value == 7 && gradient[0] == 7); /* as they were */
+    /* The results of the run before are still there. */
+    assert_true(value == 7 && gradient[0] == 7);
     arrays[1] = inside;
     assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL), COUPLET_OK);
     assert_true(value == 10 && gradient[1] == 0 && gradient[2] == 6);
@@ -491,7 +492,7 @@ static void a_method(void **state) {
     couplet_problem_free(problem);
     assert_int_equal(couplet_method_open("f.cpl", text, NULL, 0, &method, &problem),
                      COUPLET_ERROR_TEXT);
-    assert_string_equal(couplet_problem_code(problem), "E506"); /* it has no loss */
+    assert_string_equal(couplet_problem_code(problem), "E506"); /* the text has no loss */
     couplet_problem_free(problem);
     assert_int_equal(couplet_method_open(NULL, NULL, NULL, 0, NULL, NULL), COUPLET_ERROR_ARGUMENT);
     assert_int_equal(couplet_method_open("m.cpl", method_text, NULL, 0, &method, NULL), COUPLET_OK);
@@ -623,7 +624,8 @@ static void *stop_soon(void *formula) {
     return NULL;
 }
 
-/* Stops a run early: forty thousand rows against each other take seconds. */
+/* Stops a run early. The whole run compares forty thousand rows with each other, which takes
+ * seconds. */
 static void an_early_end(void **state) {
     (void)state;
     enum { MANY = 40000, FEW = 128 };
@@ -639,7 +641,8 @@ static void an_early_end(void **state) {
     fill_samples(x, MANY * FEW, 5);
     const void *arrays[] = {x, x};
     float *gradients[] = {gradient, NULL};
-    couplet_formula_stop(formula); /* nothing is under way, so the next run is not meant */
+    /* No run is under way, so this does not stop the next run. */
+    couplet_formula_stop(formula);
     assert_int_equal(pthread_create(&stopper, NULL, stop_soon, formula), 0);
     assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, &problem),
                      COUPLET_ERROR_STOPPED);

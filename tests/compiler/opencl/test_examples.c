@@ -1,6 +1,6 @@
-/* One training step of every given spec, made small, on the CPU and on an OpenCL device: the starts
- * of all states, the outputs, and everything the step would leave behind. All specs go into one
- * program: what they share is built once.
+/* Makes one training step of every given spec, made small, on the CPU and on an OpenCL device, and
+ * compares the starts of all states, the outputs, and everything that the step would leave behind.
+ * All specs go into one program, so that what they share is built once.
  *
  *     test_examples [--chunks N] [[--data FOLDER] SPEC]... */
 #include "compiler/driver/assemble.h"
@@ -16,38 +16,41 @@
 #include <unistd.h>
 
 /* The seeds that are tried. A rectifier whose argument is rounding alone may be open on one machine
- * and shut on the other; one entry of a sum that nearly cancels is then some per cent of the sum.
- * Other draws have such an entry elsewhere or nowhere, while a wrong kernel is wrong with all of
- * them. A spec therefore fails only if it is off with every seed. */
+ * and shut on the other, and then one entry of a sum that nearly cancels is off by some per cent of
+ * the sum. Other draws have such an entry elsewhere or nowhere, while a wrong kernel is wrong with
+ * all of them. A spec therefore fails only if it is off with every seed. */
 enum { FIRST_SEED = 3, SEEDS = 3 };
 enum { MOST_STATES = 1024, MOST_SPECS = 128 };
-/* of the largest entry: float32 through a whole network, sums in another order */
+/* The allowed difference, relative to the largest entry: float32 goes through a whole network, and
+ * sums are added in another order. */
 static const double allowed = 3e-4;
 
 typedef struct Spec {
     const char *path;
-    bool has_data; /* of its own, by --data */
-    bool has_adam; /* as its optimiser */
+    bool has_data; /* true if --data gives its data */
+    bool has_adam; /* true if its optimiser is Adam */
     Assembled cpu;
     LoweredProgram *lowered;
     CoupletPlan *init, *train; /* for the device */
-    int slots[MOST_STATES];    /* of the joint table, by state of the program */
+    int slots[MOST_STATES];    /* by state of the program: its slot in the joint table */
 } Spec;
 
 typedef struct Test {
     Arena *arena;
     Spec specs[MOST_SPECS];
     int count;
-    ARRAY(ProgramState) states; /* of all specs: names are slots, shapes are each spec's own */
+    /* The joint table of all specs, in which a name has one slot and each spec has its own
+     * shapes. */
+    ARRAY(ProgramState) states;
     CoupletDevice *host, *device;
     CoupletThreads *threads;
     GraphSettings settings;
-    int32_t seed; /* of the draws of the step that runs */
+    int32_t seed; /* the seed for the draws of the step that runs */
 } Test;
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Changes `name = 32` or `name 32` into `name = 4`, in place, filled up with spaces. */
+/* Changes `name = 32` or `name 32` into `name = 4` in place, and fills the rest up with spaces. */
 static void shrink(char *text, const char *name, const char *value) {
     for (char *at = text; (at = strstr(at, name)) != NULL;) {
         at += strlen(name);
@@ -71,7 +74,7 @@ static const char *small_copy(Test *t, const char *path, const char *folder, boo
     shrink(text, "width", "4");
     shrink(text, "batch", "16");
     shrink(text, "half", "8");
-    shrink(text, "d0", "8"); /* of the features that are left */
+    shrink(text, "d0", "8"); /* of the features that are then left */
     const char *slash = strrchr(path, '/');
     const char *made = arena_printf(t->arena, "%s/%s", folder, slash ? slash + 1 : path);
     file = fopen(made, "wb");
@@ -141,7 +144,7 @@ static int64_t buffer_bytes(const CoupletBuffer *b) {
 }
 
 /* Makes an input by its name, the same for both back ends: noise for images, few classes, rows in
- * order, the scalars of an early step. */
+ * order, and the scalars of an early step. */
 static void *make_input(Test *t, const char *name, const CoupletBuffer *b) {
     const struct {
         const char *name;
@@ -196,10 +199,9 @@ static double largest_difference(const float *got, const float *wanted, int64_t 
     return most / fmax(scale, largest(wanted, count));
 }
 
-/* Compares an array. MoCHi mixes the rows that stand first in the order of their similarities: if
- * two are a rounding apart, the back ends pick different rows. Specs with data of their own have
- * views in colour, whose hues have seams. */
-
+/* Compares an array. With some seeds a right kernel is off: MoCHi mixes the rows that stand first
+ * in the order of their similarities, and if two similarities are a rounding apart, the back ends
+ * pick different rows. Specs with data of their own have views in colour, whose hues have seams. */
 static int compare_buffer(const Spec *s, const char *name, const CoupletBuffer *b, const void *got,
                           const void *wanted, double scale, double *worst) {
     if (!got || !wanted) return 1;
@@ -233,8 +235,8 @@ static bool run_both(Test *t, const Spec *s, Pair *p, const CoupletPlan *cpu,
     return false;
 }
 
-/* Gives the size below which an array is mostly rounding: the gradient of a bias before a batch
- * norm is 0 but for the rounding of larger gradients. */
+/* Returns the size below which an array is mostly rounding. The gradient of a bias ahead of a batch
+ * norm is 0 except for the rounding of larger gradients. */
 static double array_scale(const Spec *s, const Pair *p, const CoupletPlan *plan, CoupletRole role) {
     double most = 0;
     for (int i = 0; i < plan->commit_count; i++) {
@@ -256,8 +258,8 @@ static int compare_runs(const Spec *s, const Pair *p, const CoupletPlan *plan, d
     }
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletStateInfo *info = &s->cpu.program->states[plan->commits[i].state];
-        /* Adam's first step is as long for a gradient that is rounding as for any; its moments are
-         * compared */
+        /* Adam's first step has the same length for a gradient that is only rounding as for any
+         * other. Its moments are compared instead. */
         if ((s->has_data || s->has_adam) && info->role == COUPLET_ROLE_PARAM) continue;
         wrong += compare_buffer(s, info->name, &plan->buffers[plan->commits[i].value],
                                 couplet_run_commit_value(p->opencl, i),
@@ -274,7 +276,8 @@ static int64_t state_bytes(const CoupletStateInfo *info) {
     return bytes;
 }
 
-/* Compares the starts and a step with the draws of t->seed. Returns how many arrays are off. */
+/* Compares the starts and a step with the draws of t->seed. Returns the number of arrays that are
+ * off. */
 static int test_seed(Test *t, const Spec *s, void **states, void **memory, double *worst) {
     const CoupletProgram *program = s->cpu.program;
     const CoupletPlan *train = program->phases[0].train;
@@ -331,7 +334,7 @@ int main(int argc, char **argv) {
     bool good = mkdtemp(folder) && (t.host = couplet_host_device_new(t.threads)) &&
                 (t.device = couplet_opencl_open(0, NULL, error, sizeof error));
     if (!good) printf("%s\n", error);
-    const char *data = NULL; /* of the specs behind it */
+    const char *data = NULL; /* the data folder for the specs that follow it */
     for (int i = first; good && i < argc && t.count < MOST_SPECS; i++) {
         if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
             data = argv[++i];

@@ -1,5 +1,6 @@
-/* Every scalar operation, every reducer and the ways an index is solved: the gradient of the pass
- * against central differences, both in float64 through the reference evaluator. */
+/* Tests the gradient of every scalar operation and every reducer, and of every way in which an
+ * index is solved. The gradient that the pass makes is compared with central differences, both in
+ * float64 by the reference evaluator. */
 #include "compiler/passes/passes.h"
 #include "compiler/reference/reference.h"
 
@@ -119,14 +120,15 @@ static void compare_gradients(Bench *b, GNode *loss, const char *what) {
 static int fill_data(void **state) {
     (void)state;
     for (int k = 0; k < ROWS * COLUMNS; k++) {
-        x_data[k] = 0.9 * sin(1.0 + 1.7 * k) + 0.013 * k; /* no ties, none near 0 */
+        /* The values have no ties, and none is near 0. */
+        x_data[k] = 0.9 * sin(1.0 + 1.7 * k) + 0.013 * k;
         y_data[k] = 0.8 * cos(2.0 + 2.3 * k) - 0.011 * k;
         key_data[k] = (k * 7 + k / COLUMNS) % ROWS;
     }
     return 0;
 }
 
-/* Gives samples in the row's domain, made of x and y by smooth positive or nonzero maps. */
+/* Returns samples in the row's domain, made of x and y by smooth positive or nonzero maps. */
 static const GExpr *in_domain(Bench *b, const GExpr *e, const char *domain) {
     if (strcmp(domain, "positive") == 0)
         return gx2(b->g, G_ADD, gx_real(b->g, 0.3), gx2(b->g, G_MUL, e, e));
@@ -148,7 +150,8 @@ static void scalar_rows(void **state) {
     };
     int tried = 0;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
-        /* a root is not the value of what it is the root of */
+        /* The value of `root` is an operand that must be the root of another one, which samples are
+         * not. */
         if (strcmp(rows[k].rule, "none") == 0 || rows[k].op == G_SELECT || rows[k].op == G_ROOT)
             continue;
         Bench b = bench();
@@ -167,8 +170,8 @@ static void select_guards_its_arms(void **state) {
     (void)state;
     Bench b = bench();
     const GExpr *axes[2] = {b.i, b.j};
-    /* The log of a negative number stands in the arm not taken: forward and backward it must not be
-     * met. */
+    /* The log of a negative number stands in the arm that is not taken. Neither the forward nor the
+     * backward pass may evaluate it. */
     const GExpr *positive = gx2(b.g, G_LT, gx_real(b.g, 0.05), b.xij);
     GNode *array =
         node(&b, GR_NONE,
@@ -194,7 +197,7 @@ static void reducers(void **state) {
         }
 }
 
-/* Reads x at an index expression of a fresh j (and of data); the adjoint must find its way back. */
+/* Reads x at an index expression of a fresh j (and of data). The adjoint must find the way back. */
 static void reads(void **state) {
     (void)state;
     for (int kind = 0; kind < 8; kind++) {

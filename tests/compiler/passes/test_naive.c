@@ -1,6 +1,6 @@
-/* Naive formulas at temperature 0.005: value and gradient, compiled for the CPU in float32 after
- * all passes, against the reference evaluator in float64 on the graph as it was written. On
- * embeddings of many sizes, with equal rows, opposite rows and rows of zeros.
+/* Tests naive formulas at temperature 0.005: value and gradient, compiled for the CPU in float32
+ * after all passes, are compared with the reference evaluator in float64 on the graph as it was
+ * written. The embeddings are of many sizes, with equal rows, opposite rows and rows of zeros.
  *
  *     test_naive SPEC [FUNCTION] */
 #include "compiler/compile/compile.h"
@@ -39,7 +39,7 @@ typedef struct Case {
     FunctionInput inputs[MOST_INPUTS];
     double *data[MOST_INPUTS];
     int count;
-    double *expected[MOST_OUTPUTS]; /* by output: value, grad_.. */
+    double *expected[MOST_OUTPUTS]; /* by output: first the value, then the gradients */
     const char *fault;
 } Case;
 
@@ -61,10 +61,10 @@ static double element(const Case *c, int input, int64_t i, int64_t row_size) {
     int64_t row = i / row_size;
     int64_t column = i % row_size;
     if (c->variant->equal_rows && row == 1) row = 0;
-    if (c->variant->equal_rows && row < 2) input = 0; /* in every array */
+    if (c->variant->equal_rows && row < 2) input = 0; /* these rows are equal in all arrays, too */
     if (c->variant->zero_row && row == 2) return 0;
     double x = sin(1.0 + 1.7 * (double)(row * row_size + column) + 0.6 * input);
-    if (row == 3) x = -sin(1.0 + 1.7 * (double)column); /* opposite to the first */
+    if (row == 3) x = -sin(1.0 + 1.7 * (double)column); /* the opposite of row 0 */
     return (double)(float)(c->variant->size * x);
 }
 
@@ -98,8 +98,7 @@ static const double *find(void *context, const GNode *node) {
     return NULL;
 }
 
-/* Takes the graph as it was lowered into a graph of its own, with its gradient. No pass has touched
- * either. */
+/* Copies the graph, as it was lowered and before any pass, and adds its gradient. */
 static void take_reference(void *context, const Graph *lowered, const char *pass) {
     Case *c = context;
     if (strcmp(pass, "lower") != 0) return;
@@ -149,11 +148,12 @@ static bool compare_with_reference(Case *c, const Graph *g, const CoupletRun *ru
             scale = fmax(scale, fabs(c->expected[i][k]));
             finite = finite && isfinite((double)got[k]);
         }
-        /* A logit of 200 has 1.5e-5 as its last digit, which the exponential keeps; a value near 0
-         * is the difference of such. */
+        /* A logit of 200 has 1.5e-5 as its last digit, which the exponential keeps. A value near 0
+         * is the difference of two such logits. */
         double allowed = i == 0 ? 2e-4 * (1 + scale) : 5e-3 * scale + 1e-25;
         if (most <= allowed) continue;
-        /* what is written cancels to nothing even in float64 */
+        /* The formula as it is written is no finite number even in float64, but the compiled one
+         * is. */
         if (!isfinite(c->expected[0][0]) && finite) continue;
         printf("  %s, %s: `%s` is off by %.2g; its largest entry is %.6g\n", c->fn->name,
                c->variant->name, g->outputs.items[i].name, most, scale);

@@ -1,15 +1,16 @@
-/* test_passes FOLDER: what each pass does, by small graphs.
+/* test_passes FOLDER
  *
- * FOLDER has a folder for each row of passes.def, and in it a file for each behaviour:
+ * Tests by small graphs what each pass does. FOLDER has a folder for each row of passes.def, and in
+ * it a file for each behaviour:
  *
  *     # why: a sentence
  *     # set: stream_bytes 1                 a member of GraphSettings; any number of such lines
  *     graph f { .. }
  *     ---
- *     graph f { .. }                        what the pass makes of it; of place, the plan
+ *     graph f { .. }                        what the pass makes of it; for place, the plan
  *
- * The pass must change something in each of its files, and each pass has three or more. With
- * COUPLET_UPDATE=1 the second half is written; read the difference. */
+ * The pass must change something in each of its files, and each pass has three files or more. With
+ * COUPLET_UPDATE=1 the second half is written, and the difference should then be read. */
 #include "compiler/compile/stage.h"
 #include "compiler/graph/properties.h"
 #include "compiler/plan/plan.h"
@@ -114,8 +115,8 @@ static void differentiate(Graph *g) {
     }
 }
 
-/* Gives the plan as text, for a target like a processor with registers of 8 floats, on any
- * machine. */
+/* Returns the plan as text, for a target like a processor with registers of 8 floats, so that it is
+ * the same on any machine. */
 static char *planned_text(Graph *g, const char **error) {
     static const PlanTarget target = {.name = "test",
                                       .alignment = 128,
@@ -183,7 +184,7 @@ static void try_example(const PassRow *pass, const char *path) {
     Graph *g = graph_read(arena, diag, &source);
     if (!strstr(input, "# why: ")) fail(path, "it does not say why", NULL);
     if (g && read_graph_settings(path, input, &g->settings)) {
-        /* Chunks are made of what is trained alone. */
+        /* The chunks of a step are made of its loss, so the first output becomes one. */
         array_push(arena, &g->loss, g->outputs.count ? g->outputs.items[0].node->span : (Span){0});
         const uint64_t before = graph_form_hash(g);
         char *after = run_pass(g, pass, &error);

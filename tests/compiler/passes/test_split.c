@@ -1,5 +1,5 @@
-/* A variance in two levels, each part about its own mean, is as exact as the squares about the mean
- * of all terms, for values far from 0 with a small deviation. */
+/* Tests that a variance in two levels, each part about its own mean, is as exact as the squares
+ * about the mean of all terms, for values far from 0 with a small deviation. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/passes/passes.h"
 #include "compiler/plan/plan.h"

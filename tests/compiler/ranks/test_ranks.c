@@ -1,7 +1,8 @@
-/* Formulas and their gradients on several ranks, which are threads of this process: the same bits
- * as on one, whatever their number and their threads. Memory is filled with NaN ahead of each run,
- * so a rank that read rows which it does not have would show. A formula `faults_..` ends with the
- * same fault on all. With `opencl` each rank opens an OpenCL device.
+/* Tests formulas and their gradients on several ranks, which are threads of this process. The
+ * results have the same bits as on one rank, for any number of ranks and of their threads. Memory
+ * is filled with NaN ahead of each run, so a rank that read rows which it does not have would be
+ * noticed. A formula `faults_..` ends with the same fault on all ranks. With `opencl` each rank
+ * opens an OpenCL device.
  *
  *     test_ranks [opencl] FILE.cpl [FUNCTION ..] */
 #include "compiler/compile/compile.h"
@@ -28,14 +29,14 @@ typedef struct Case {
     int count;
     const CoupletPlan *plan;
     void **bound;             /* by the plan's input */
-    void *whole[MOST_INPUTS]; /* by the plan's output: what one rank gives */
-    char fault[900];          /* what one rank says of a formula that fails; "": it does not */
+    void *whole[MOST_INPUTS]; /* by the plan's output: the result of one rank */
+    char fault[900];          /* the fault on one rank; "": none */
     int threads;
     atomic_int failures;
 } Case;
 
-/* Gives the extent of a dimension. Rows are a multiple of the shards, and no two axes are equal.
- * Twice as many rows are whole blocks of a device's sweep in each shard. */
+/* Returns the extent of a dimension. The number of rows is a multiple of the shards, and no two
+ * axes are equal. Twice the number of rows fills whole blocks of a device's sweep in each shard. */
 static int64_t extent_of(const Expr *dim) {
     enum { FEWER = 256 /* PoCL is slow */ };
     if (on_opencl && dim->kind == EXPR_NAME && strcmp(dim->name, "N") == 0) return FEWER;
@@ -69,7 +70,7 @@ static void bind(Case *c) {
     static int32_t zero[2];
     c->bound = arena_array(c->arena, void *, c->plan->input_count + 1);
     for (int i = 0; i < c->plan->input_count; i++) {
-        c->bound[i] = zero; /* seed, step */
+        c->bound[i] = zero; /* for the inputs `seed` and `step` */
         for (int k = 0; k < c->count; k++)
             if (strcmp(c->inputs[k].name, c->plan->inputs[i].name) == 0) c->bound[i] = c->data[k];
     }
@@ -112,7 +113,8 @@ static bool run_on(Case *c, CoupletGroup *group, void (*take)(Case *, const Coup
     device->group = group;
     CoupletRun *run = couplet_run_on(device, c->plan);
     bool good = run != NULL;
-    for (int again = 0; good && again < 2; again++) /* what a run leaves behind does not count */
+    /* The second run checks that nothing which the first one left in memory changes the result. */
+    for (int again = 0; good && again < 2; again++)
         good = fill_with_nan(c, run) && couplet_run_steps(run, c->bound, NULL, &fault);
     if (good)
         take(c, run);
@@ -191,7 +193,7 @@ static void try_ranks(Case *c) {
     }
 }
 
-/* Gives the arena of the largest of four ranks, in percent of the arena of one. */
+/* Returns the arena of that of four ranks which needs most, in percent of the arena of one rank. */
 static int64_t part_of_memory(const CoupletPlan *plan) {
     int64_t most = 0;
     for (int r = 0; r < 4; r++) {
@@ -202,7 +204,7 @@ static int64_t part_of_memory(const CoupletPlan *plan) {
     return plan->arena_bytes ? 100 * most / plan->arena_bytes : 100;
 }
 
-/* Makes the plan of a graph. False with a sentence. The caller frees the host's code. */
+/* Makes the plan of a graph. Returns false with a sentence. The caller frees the host's code. */
 static bool make_plan(Case *c, Graph *g, CpuCode **code, const char **error) {
     const CpuOptions cpu = {NULL};
     const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
@@ -248,7 +250,7 @@ static int try_function(Diag *diag, const Method *method, const Stmt *fn, int *a
     return failures != 0;
 }
 
-/* True if a function is asked for; all are if none is named. */
+/* True if a function was named by the command line, or if none was named. */
 static bool is_meant(const char *name, int count, char **names) {
     for (int i = 0; i < count; i++)
         if (strcmp(names[i], name) == 0) return true;
@@ -274,7 +276,8 @@ int main(int argc, char **argv) {
             failed += try_function(diag, method, method->spec->stmts[i], &cut, &least);
     arena_free(arena);
     if (!cut) printf("no step is cut\n");
-    const bool is_large = least > 40 && !on_opencl; /* a device has memory for all rows */
+    /* A device's memory holds all rows on each rank. */
+    const bool is_large = least > 40 && !on_opencl;
     if (is_large) printf("no formula takes less memory on four ranks\n");
     return failed || !cut || is_large;
 }

@@ -1,5 +1,6 @@
-/* The C interface from outside: two methods in one program, wrong calls, damaged files, a full
- * disk, a kill. Built and run by build.py, with the sanitizers of the build where it has some. */
+/* Tests the C interface from outside: two methods in one program, wrong calls, damaged files, a
+ * full disk, a kill. build.py builds and runs it, with the sanitizers of the build if it has
+ * some. */
 #define _POSIX_C_SOURCE 200809L
 #include "other.h"
 #include "small.h"

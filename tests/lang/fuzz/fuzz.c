@@ -1,6 +1,6 @@
-/* A libFuzzer target: the parser and the checker on any bytes. They may complain, but must not
- * crash, hang or lose memory. Built without libFuzzer, the target runs the files it is given, so
- * that findings become tests. See docs/hacking.md for how to run it. */
+/* A libFuzzer target that gives any bytes to the parser and the checker. They may complain, but
+ * must not crash, hang or lose memory. If the target is built without libFuzzer, it runs the files
+ * that it is given, so that findings become tests. See docs/hacking.md for how to run it. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/source_translation.h"
 #include "lang/ast.h"

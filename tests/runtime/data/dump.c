@@ -15,7 +15,7 @@ static CoupletSetting settings[MOST];
 static CoupletField claims[MOST];
 static char error[4096];
 
-/* "{x:real:3,4}" */
+/* Reads a claim such as "{x:real:3,4}". */
 static void read_claim(char *text, CoupletField *out) {
     char *end;
     out->name = strtok_r(text, "{}:", &end);

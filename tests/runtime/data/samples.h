@@ -38,8 +38,8 @@ static int samples_end(void **state) {
     return system(command);
 }
 
-/* Gives the whole path of a sample and makes its folder. The text is good until the next call but
- * one. */
+/* Returns the whole path of a sample and makes its folder. Two texts are kept, so one is good until
+ * the next call but one. */
 static const char *sample_path(const char *name) {
     static char paths[2][512];
     static int turn;
@@ -72,7 +72,8 @@ static bool open_samples(const char *reader, const char *name, const CoupletSett
     return couplet_table_open(&request, out, said, sizeof said);
 }
 
-/* Reads the field of a row into memory that the caller frees; NULL with a sentence in `said`. */
+/* Reads the field of a row into memory that the caller frees. Returns NULL with a sentence in
+ * `said`. */
 static void *read_sample(const CoupletTable *table, int64_t row, const char *field) {
     void **fields = calloc((size_t)table->field_count, sizeof *fields);
     void *found = NULL;
@@ -89,7 +90,7 @@ static void *read_sample(const CoupletTable *table, int64_t row, const char *fie
     return found;
 }
 
-/* Reads one file as a source of its own and gives its field. */
+/* Reads one file as a source of its own, and returns its field. */
 static void *read_file(const char *reader, const char *name, const CoupletSetting *settings,
                        int count, const char *field) {
     CoupletTable table;

@@ -1,4 +1,4 @@
-/* IDX files of any type, rank and size, gzipped or not, and Fashion-MNIST among them. */
+/* Tests IDX files of any type, rank and size, gzipped or not, and Fashion-MNIST among them. */
 #include "runtime/data/reader.h"
 
 #include <setjmp.h>
@@ -259,7 +259,7 @@ static void any_shape(void **state) {
     refuse_with("shaped", "none.gz", "none.gz: cannot be opened");
 }
 
-/* A name of one's own, and names that every source has already. */
+/* A field may have a name of its own, but not a name that every source has already. */
 static void named_field(void **state) {
     (void)state;
     write_idx("named", 4, 2, 3, 0);
@@ -292,7 +292,7 @@ static void real_data(void **state) {
     assert_int_equal(test.held, 10000);
     assert_string_equal(train.fields[1].class_names[9], "Ankle boot");
     assert_true(couplet_table_load(&train, &standard, error, sizeof error));
-    /* records of earlier versions have it */
+    /* The records of earlier versions have this hash, so it must not change. */
     assert_int_equal(train.hash, UINT64_C(0x93a59b7c99eccfa4));
     int seen[10] = {0};
     for (int64_t i = 0; i < train.count; i++)
@@ -313,7 +313,7 @@ static void refuse_set(const char *split, const char *word) {
     if (!strstr(error, word)) fail_msg("%s: lacks `%s`", error, word);
 }
 
-/* A folder of one's own: packed files or not, and what is wrong with it. */
+/* A folder may have packed files or not; faults of a folder are refused. */
 static void own_folder(void **state) {
     (void)state;
     static const CoupletLoading standard;
@@ -330,7 +330,7 @@ static void own_folder(void **state) {
     refuse_set("val", "no split `val`; it has train and test");
     refuse_set("", "no split ``");
     refuse_set("Train", "no split `Train`");
-    /* is taken before the one that is not packed */
+    /* The packed file is taken before the one that is not packed. */
     write_idx("train-images-idx3-ubyte.gz", 4, 3, 32, 30);
     refuse_set(
         "train",

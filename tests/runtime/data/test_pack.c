@@ -31,10 +31,11 @@ enum { SIDE = 3, WIDTH = 5, CLASSES = 3, MOST_BAD = 8, CANNOT = 77 };
 typedef struct Source {
     int64_t bad[MOST_BAD];
     int bad_count;
-    long wait_us; /* of each row */
+    long wait_us; /* the microseconds that each row takes */
 } Source;
 
-static _Atomic long *reads; /* shared with child processes */
+/* The number of rows that were read, in memory that is shared with child processes. */
+static _Atomic long *reads;
 static char cache[64], error[4096], heard[4096];
 static int heard_lines;
 
@@ -58,7 +59,7 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     const struct timespec pause = {s->wait_us / 1000000, s->wait_us % 1000000 * 1000};
     atomic_fetch_add(reads, 1);
     if (s->wait_us) nanosleep(&pause, NULL);
-    /* a reader that fails half-way leaves nothing of it behind */
+    /* The bytes that a failing reader has written must not be in the copy. */
     memset(fields[0], 0xee, SIDE * SIDE);
     if (!is_bad(s, row)) {
         fill_row(row, fields[0], fields[1], fields[2]);
@@ -200,7 +201,8 @@ static void second_start_reads_nothing(void **state) {
         CoupletLoading l = loading(2, 0);
         l.said = hear;
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
-        assert_int_equal(heard_lines, start == 0); /* its size is said when it is made */
+        /* The size of the copy is said when the copy is made. */
+        assert_int_equal(heard_lines, start == 0);
         assert_int_equal(*reads, 500);
         assert_true(start == 0 || t.hash == hash);
         hash = t.hash;
@@ -219,7 +221,8 @@ static void changed_source_replaces_its_copy(void **state) {
         CoupletTable t = open_made_up(&source, 20, key);
         CoupletTable other = open_made_up(&source, 20, key);
         const CoupletLoading l = loading(2, 0);
-        other.asked = 0xdef0; /* another source: its copies stay, one for each key */
+        /* This is another source. The copies of both sources stay, one for each. */
+        other.asked = 0xdef0;
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
         if (key == 1) assert_true(couplet_pack_load(&other, &l, error, sizeof error));
         assert_int_equal(files_in_cache(""), 2);
@@ -324,7 +327,7 @@ static void more_bad_rows_than_allowed(void **state) {
 static void bad_rows_are_left_out_and_listed(void **state) {
     (void)state;
     static const int64_t bad[] = {0, 417, 418, 999};
-    for (int start = 0; start < 2; start++) { /* the second one from the copy */
+    for (int start = 0; start < 2; start++) { /* the second start reads the copy */
         Source source = {.bad = {417, 0, 999, 418}, .bad_count = 4};
         CoupletTable t = open_made_up(&source, 1000, 3);
         CoupletLoading l = loading(3, 4 + start);
@@ -378,8 +381,8 @@ static void wait_for_rows(long count) {
     assert_true(*reads >= count);
 }
 
-/* Starts a child that packs `rows` rows of this key. It ends with 0 when that went well, with the
- * number of lines it heard above 0. */
+/* Starts a child that packs `rows` rows of this key. Its exit status is 1 if that failed, 10 if it
+ * said that it waits for another process, and otherwise 0. */
 static pid_t pack_elsewhere(int64_t rows, uint64_t key, long wait_us) {
     const pid_t child = fork();
     if (child != 0) return child;
@@ -414,7 +417,7 @@ static void killed_while_packing(void **state) {
     assert_true(couplet_pack_load(&t, &l, error, sizeof error));
     check_rows(&t);
     couplet_table_close(&t);
-    assert_int_equal(files_in_cache(""), 1); /* nothing is left of either */
+    assert_int_equal(files_in_cache(""), 1); /* nothing is left of either partial copy */
 }
 
 static void two_processes_at_once(void **state) {
@@ -457,8 +460,6 @@ static void stopped_by_a_signal(void **state) {
 
 /* ---- disks ----------------------------------------------------------------------------------- */
 
-/* Runs in a process of its own, on a small disk of its own where the system allows one; else gives
- * CANNOT. */
 static bool put_text(const char *path, const char *text) {
     const int file = open(path, O_WRONLY);
     const bool good = file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text);
@@ -477,6 +478,8 @@ static bool own_disks(void) {
     return mount("none", cache, "tmpfs", 0, "size=256k") == 0;
 }
 
+/* Runs `work` in a process of its own, on a small disk of its own. Returns CANNOT if the system
+ * allows none. */
 static int on_a_small_disk(int (*work)(void)) {
     const pid_t child = fork();
     if (child == 0) {
@@ -495,7 +498,7 @@ static bool loads(int64_t rows, uint64_t key) {
     return good;
 }
 
-/* Fills a disk of 256 kB: 100000 rows of 33 bytes need 3.3 MB, 1000 rows fit. */
+/* Fills a disk of 256 kB. 100000 rows of 33 bytes need 3.3 MB, and 1000 rows fit. */
 static int fill_disk(void) {
     if (loads(100000, 1)) return 1;
     if (!strstr(error, "3.3") || !strstr(error, "kB free") || *reads != 0) return 2;

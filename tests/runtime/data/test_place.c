@@ -1,4 +1,4 @@
-/* The places of sources: the spec's folder, --data FOLDER, --data NAME=PATH. */
+/* Tests the places of sources: the spec's folder, --data FOLDER, --data NAME=PATH. */
 #include "runtime/data/place.h"
 
 #include <setjmp.h>

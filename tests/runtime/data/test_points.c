@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* A block of 1 x 2 x 3 whose sides are made of two triangles each: 22 is its area. */
+/* A block of 1 x 2 x 3 with an area of 22, whose sides are made of two triangles each. */
 static const double block[8][3] = {{0, 0, 0}, {1, 0, 0}, {1, 2, 0}, {0, 2, 0},
                                    {0, 0, 3}, {1, 0, 3}, {1, 2, 3}, {0, 2, 3}};
 static const int sides[6][4] = {{3, 2, 1, 0}, {4, 5, 6, 7}, {0, 1, 5, 4},
@@ -61,7 +61,7 @@ static void write_off(const char *name, const char *head) {
 }
 
 /* Writes a PLY file. coding 0: text, 1: little endian, 2: big endian. Other elements and properties
- * stand before, between and behind. */
+ * stand ahead of those that are read, between them and behind them. */
 static void write_ply(const char *name, int coding) {
     static const char *const codings[] = {"ascii", "binary_little_endian", "binary_big_endian"};
     const bool is_big = coding == 2;
@@ -211,8 +211,8 @@ static void faces_are_cut(void **state) {
         {"v 0 0 5\nv 0 2 0\nv 0 2 1\nv 0 1 1\nv 0 1 2\nv 0 0 2\nv 0 0 0\nf 4 5 6 7 2 3\n", 4, 3},
         {"v 0 0 0\nv 1 0 0\nv 2 0 0\nv 2 2 0\nv 0 2 0\nf 1 2 3 4 5\n", 3, 4},
         {"v 0 0 0\nv 0 2 0\nv 2 2 0\nv 2 0 0\nv 1 0 0\nf 1 2 3 4 5\n", 3, 4},
-        /* A square of 4 with a square hole of 1, joined along an edge that is walked twice: 12 + 3.
-         */
+        /* A square with sides of 4 has a square hole with sides of 1, and an edge that is walked
+         * twice joins them. The area is 16 - 1. */
         {"v 0 0 0\nv 4 0 0\nv 4 4 0\nv 0 4 0\nv 1 1 0\nv 1 2 0\nv 2 2 0\nv 2 1 0\nf 1 2 3 4 1 5 6 "
          "7 8 5\n",
          8, 15},
@@ -251,7 +251,7 @@ static void strips(void **state) {
     couplet_mesh_free(&m);
 }
 
-/* Gives the side of the block that a point is on; -1 if it is on none. */
+/* Returns the side of the block that a point is on, or -1 if it is on none. */
 static int block_side(const float *p) {
     static const int axes[6] = {2, 2, 1, 1, 0, 0};
     static const float ends[6] = {0, 3, 0, 2, 1, 0};
@@ -324,7 +324,7 @@ static void shapes_are_in_the_unit_sphere(void **state) {
     assert_true(most <= 1 + 1e-6 && most > 0.95);
     for (int k = 0; k < 3; k++)
         assert_true(fabs(centre[k]) < 0.05);
-    /* The half diagonal of the block is the unit: its sides are at half their lengths over it. */
+    /* The unit is half of the block's diagonal, and each face is half an edge from the centre. */
     const double half = sqrt(1 + 4 + 9) / 2;
     for (int i = 0; i < 4000; i++)
         for (int k = 0; k < 3; k++)
@@ -348,7 +348,7 @@ static void draws_go_by_path(void **state) {
     float *again = read_sample(&there, 1, "points");
     assert_memory_equal(a, again, 64 * 12);
     assert_memory_not_equal(a, b, 64 * 12);
-    /* The same on every machine: these are the bits. */
+    /* The bits are the same on every machine. */
     uint32_t sum = 0;
     uint32_t bits;
     for (int i = 0; i < 192; i++) {
@@ -407,7 +407,7 @@ static void cloud_keeps_points(int held, int count) {
     }
     for (int i = 0; i < held; i++)
         assert_in_range(times[i], count / held, (count + held - 1) / held);
-    if (held > 20) { /* in a drawn order */
+    if (held > 20) { /* the points are in a drawn order */
         int falls = 0;
         for (int i = 1; i < held && i < count; i++)
             falls += points[3 * i] < points[3 * i - 3];
@@ -462,7 +462,7 @@ static void clouds_have_normals(void **state) {
                           "property float x\nproperty float y\nproperty float z\nproperty float "
                           "quality\nend_header\n0 nan 1 5 5 5 inf\n");
     refuses("points", "nan.ply", settings, 2, "normal", "the normal of point 0 has the length nan");
-    /* where nobody asks for them, they may be anything */
+    /* If nobody asks for normals, they may be anything. */
     float *points = read_file("points", "nan.ply", settings, 1, "points");
     assert_non_null(points);
     free(points);
@@ -578,8 +578,8 @@ static void cut_short(void **state) {
             read += is_read;
             free(part);
         }
-        /* A cut OBJ is a smaller OBJ; of the others, only what ends in its last number or line may
-         * be taken for whole. */
+        /* A cut OBJ is a smaller OBJ. Of the other formats, only a file that ends in its last
+         * number or line may be read. */
         if (i) assert_in_range(read, 0, 16);
     }
 }

@@ -1,4 +1,4 @@
-/* Readers by name, settings with their standard values, and what the spec claims of a table. */
+/* Tests readers by name, settings with their standard values, and the claims of a spec. */
 #include "runtime/data/reader.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* The main of a fuzz target that makes its own inputs: files of a folder of seeds, with bytes
  * changed, cut out, repeated and mixed with those of another seed. Input n is a function of n and
- * of the seeds, so what fails is found again by its number. Included at the end, after
+ * of the seeds, so an input that fails is found again by its number. This file is included at the
+ * end, after
  *
  *     static void fuzz_one(const char *name, const uint8_t *data, size_t size);
  *
@@ -28,7 +29,7 @@ static int seed_count;
 static uint64_t random_state;
 static long long input_number;
 
-/* SplitMix64. */
+/* Returns the next number of SplitMix64. */
 static uint64_t draw(void) {
     uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -115,7 +116,8 @@ static void run_input(long long number) {
     const size_t changes = number < seed_count ? 0 : 1 + below(below(3) ? 4 : 32);
     for (size_t i = 0; i < changes && length; i++)
         change(bytes, &length);
-    uint8_t *exact = malloc(length + !length); /* so that a read behind its end is seen */
+    /* The memory ends with the input, so that a read behind its end is seen. */
+    uint8_t *exact = malloc(length + !length);
     memcpy(exact, bytes, length);
     fuzz_one(seed->name, exact, length);
     free(exact);

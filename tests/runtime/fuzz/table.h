@@ -16,7 +16,7 @@ static void remove_fuzz_file(void) {
     unlink(fuzz_path);
 }
 
-/* The path of a file with these bytes, the same one each time. */
+/* Writes the bytes to a file, which is the same one each time, and returns its path. */
 static const char *fuzz_file(const uint8_t *data, size_t size) {
     if (!*fuzz_path) {
         snprintf(fuzz_path, sizeof fuzz_path, "%s/couplet-fuzz-%ld",

@@ -1,7 +1,7 @@
-/* A libFuzzer target: the reader of the graph's text form on any bytes. The reader may complain,
- * but must not crash, hang or lose memory; a graph that it takes must print as a text that it takes
- * again. Built without libFuzzer, the target runs the files it is given. See docs/hacking.md for
- * how to run it. */
+/* A libFuzzer target that gives any bytes to the reader of the graph's text form. The reader may
+ * complain, but must not crash, hang or lose memory. A graph that it takes must print as a text
+ * that it takes again. If the target is built without libFuzzer, it runs the files that it is
+ * given. See docs/hacking.md for how to run it. */
 #include "compiler/graph/graph.h"
 
 #include <assert.h>
