@@ -35,30 +35,30 @@ typedef struct CoupletNeighbours {
     CoupletNear *near; /* [queries, k], set to the neighbours, nearest first; NULL: not wanted */
 } CoupletNeighbours;
 
-/* Weighted k nearest neighbours (Wu, Xiong, Yu, Lin: Unsupervised Feature Learning via
- * Non-Parametric Instance Discrimination. CVPR 2018, section 3.4). The k rows of the bank with the
- * largest cosine similarity s vote for their labels. The weight is exp(s / temperature), relative
- * to the nearest row's. Ties go to the earlier row and to the lower label. A row of zeros has
- * similarity 0 to all. Returns the percentage of queries whose label wins. Returns a negative
- * number if memory runs out, if `how` is outside its ranges, or if a signal ends the work
- * (threads.h). */
+/* Classifies queries by weighted k nearest neighbours (Wu, Xiong, Yu, Lin: Unsupervised Feature
+ * Learning via Non-Parametric Instance Discrimination. CVPR 2018, section 3.4). The k rows of the
+ * bank with the largest cosine similarity s vote for their labels. The weight is exp(s /
+ * temperature), relative to the nearest row's. Ties go to the earlier row and to the lower label. A
+ * row of zeros has similarity 0 to all. Returns the percentage of queries whose label wins. Returns
+ * a negative number if memory runs out, if `how` is outside its ranges, or if a signal ends the
+ * work (threads.h). */
 double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank,
                    const CoupletFeatures *query, int class_count, const CoupletNeighbours *how);
 
-/* Multinomial logistic regression on features that are standardised by the bank's mean and
- * deviation. L-BFGS minimises mean cross-entropy + decay * sum of W^2, until the largest entry of
- * the gradient is below 1e-5, with at most 200 iterations. Returns the percentage of queries that
- * are classified correctly. Returns a negative number if memory runs out or a signal ends the work.
- * guess[queries] is set to the class predicted for each query. `guess` and `iterations` may be
- * NULL. */
+/* Classifies queries by multinomial logistic regression on features that are standardised by the
+ * bank's mean and deviation. L-BFGS minimises mean cross-entropy + decay * sum of W^2, until the
+ * largest entry of the gradient is below 1e-5, with at most 200 iterations. Returns the percentage
+ * of queries that are classified correctly. Returns a negative number if memory runs out or a
+ * signal ends the work. guess[queries] is set to the class predicted for each query. `guess` and
+ * `iterations` may be NULL. */
 double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank,
                             const CoupletFeatures *query, int class_count, double decay,
                             int *iterations, int32_t *guess);
 
-/* The spread of an embedding. Rows are scaled to length 1. The result is the mean over dimensions
- * of the standard deviation over rows, times sqrt(width). It is about 1 if the rows spread over the
- * sphere, and 0 if they have collapsed to one point (Chen, He: Exploring Simple Siamese
- * Representation Learning. CVPR 2021, section 4.1). */
+/* Returns the spread of an embedding. Rows are scaled to length 1. The result is the mean over
+ * dimensions of the standard deviation over rows, times sqrt(width). It is about 1 if the rows
+ * spread over the sphere, and 0 if they have collapsed to one point (Chen, He: Exploring Simple
+ * Siamese Representation Learning. CVPR 2021, section 4.1). */
 double couplet_embedding_deviation(const float *rows, int64_t count, int64_t width);
 
 #endif

@@ -6,18 +6,18 @@
 
 #include "runtime/evaluate.h"
 
-/* Recall at k, in percent: the share of queries for which one of the k nearest rows of the bank, by
- * cosine, has the query's label (Jegou, Douze, Schmid: Product Quantization. PAMI 33, 2011). Only k
- * and `own` of `how` are read. */
+/* Computes recall at k, in percent: the share of queries for which one of the k nearest rows of the
+ * bank, by cosine, has the query's label (Jegou, Douze, Schmid: Product Quantization. PAMI 33,
+ * 2011). Only k and `own` of `how` are read. */
 bool couplet_recall(CoupletThreads *threads, const CoupletFeatures *bank,
                     const CoupletFeatures *query, int class_count, const CoupletNeighbours *how,
                     double *percent);
 
-/* Mean average precision, in percent (Manning, Raghavan, Schuetze: Introduction to Information
- * Retrieval, 2008, section 8.4). The rows of the bank are ranked by their cosine with the query; of
- * equal rows the earlier comes first. The precision at each row with the query's label is averaged
- * over these rows, and then over the queries that have such a row. `own` is that of
- * CoupletNeighbours. */
+/* Computes the mean average precision, in percent (Manning, Raghavan, Schuetze: Introduction to
+ * Information Retrieval, 2008, section 8.4). The rows of the bank are ranked by their cosine with
+ * the query; of equal rows the earlier comes first. The precision at each row with the query's
+ * label is averaged over these rows, and then over the queries that have such a row. `own` is that
+ * of CoupletNeighbours. */
 bool couplet_mean_precision(CoupletThreads *threads, const CoupletFeatures *bank,
                             const CoupletFeatures *query, const int32_t *own, double *percent);
 
@@ -46,25 +46,27 @@ typedef struct CoupletFewShot {
 /* Returns the number of classes with examples enough for an episode: `shots`, and one to
  * predict. */
 int64_t couplet_few_shot_classes(const CoupletFeatures *rows, int64_t classes, int64_t shots);
-/* Few-shot accuracy, in percent. In each episode, up to 15 further rows of each class are assigned
- * to the class whose examples have the nearest mean; all rows have length 1 (Snell, Swersky, Zemel:
- * Prototypical Networks, NIPS 2017; Wang et al.: SimpleShot, 2019, L2N). The episodes are the same
- * for all features. `ways` is at least 2 and at most couplet_few_shot_classes. */
+/* Computes few-shot accuracy, in percent. In each episode, up to 15 further rows of each class are
+ * assigned to the class whose examples have the nearest mean; all rows have length 1 (Snell,
+ * Swersky, Zemel: Prototypical Networks, NIPS 2017; Wang et al.: SimpleShot, 2019, L2N). The
+ * episodes are the same for all features. `ways` is at least 2 and at most
+ * couplet_few_shot_classes. */
 bool couplet_few_shot(const CoupletFeatures *rows, int64_t classes, const CoupletFewShot *how,
                       double *percent);
 
-/* Uniformity: log of the mean over all pairs of rows of exp(-t |x - y|^2), for rows of length 1
- * (Wang, Isola: Understanding Contrastive Representation Learning, ICML 2020, eq. (5)). It is 0 at
- * collapse; lower is better. There must be at least two rows. */
+/* Computes uniformity: log of the mean over all pairs of rows of exp(-t |x - y|^2), for rows of
+ * length 1 (Wang, Isola: Understanding Contrastive Representation Learning, ICML 2020, eq. (5)). It
+ * is 0 at collapse; lower is better. There must be at least two rows. */
 bool couplet_uniformity(CoupletThreads *threads, const CoupletFeatures *rows, double t,
                         double *value);
-/* Alignment of classes: the mean of |x - y|^2 over all pairs of rows with one label, for rows of
- * length 1 (Wang, Isola, ICML 2020, eq. (4), where the rows of a class are each other's positives).
- * It is 0 if each class is one point; lower is better. NAN if no two rows have one label. */
+/* Computes the alignment of classes: the mean of |x - y|^2 over all pairs of rows with one label,
+ * for rows of length 1 (Wang, Isola, ICML 2020, eq. (4), where the rows of a class are each other's
+ * positives). It is 0 if each class is one point; lower is better. It is NAN if no two rows have
+ * one label. */
 bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, double *value);
-/* The effective rank: exp of the entropy of the singular values divided by their sum (Roy,
+/* Computes the effective rank: exp of the entropy of the singular values divided by their sum (Roy,
  * Vetterli, EUSIPCO 2007; RankMe: Garrido et al., ICML 2023). It is 1 at collapse, and at most the
- * width; 0 for rows of zeros. */
+ * width. It is 0 for rows of zeros. */
 bool couplet_effective_rank(CoupletThreads *threads, const CoupletFeatures *rows, double *value);
 
 /* Computes the eigenvalues of a symmetric matrix a[n, n], ascending, by Householder's reduction and

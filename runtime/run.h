@@ -48,10 +48,10 @@ struct CoupletRun {
 };
 
 int64_t couplet_buffer_bytes(const CoupletBuffer *buffer);
-/* The bytes of a row, which is an entry of the first axis. */
+/* Returns the bytes of a row, which is an entry of the first axis. */
 int64_t couplet_run_row_bytes(const CoupletBuffer *value);
 /* Return the memory of a buffer on the device, and its array on the host, which is that memory or a
- * fresh copy. NULL if the device fails, or if memory runs out. */
+ * fresh copy. Return NULL if the device fails, or if memory runs out. */
 void *couplet_run_memory(const CoupletRun *run, int number);
 const void *couplet_run_on_host(const CoupletRun *run, int number);
 bool couplet_run_send_inputs(CoupletRun *run);

@@ -101,7 +101,7 @@ typedef struct Trainer {
     bool torn;
     bool halted;            /* a signal ended a step half way: states are those ahead of it */
     int output_fault;       /* errno of the first line that could not be written; 0: all were */
-    uint64_t *start_hashes; /* of the files of `start` statements, by statement */
+    uint64_t *start_hashes; /* by `start` statement: the hash of its file */
     char *error;
     size_t error_bytes;
 } Trainer;

@@ -41,7 +41,7 @@ static void assert_file(const char *path, const char *wanted) {
     free(text);
 }
 
-/* The values of RFC 3720, appendix B.4. */
+/* The expected values are those of RFC 3720, appendix B.4. */
 static void checksums(void **state) {
     unsigned char bytes[32];
     (void)state;

@@ -65,7 +65,7 @@ static void refused(const File *f, const char *word) {
     assert_null(array.wholes);
 }
 
-/* Whole numbers as NumPy writes them: by their low bytes, in either order. */
+/* Tests whole numbers as NumPy writes them: by their low bytes, in either order. */
 static void whole_numbers(void **state) {
     (void)state;
     static const struct {

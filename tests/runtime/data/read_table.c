@@ -23,7 +23,7 @@ typedef struct Work {
     atomic_llong next, bad;
 } Work;
 
-/* Room for one row; NULL ends the list. */
+/* Makes room for one row: memory for each field, and a NULL behind the last. */
 static void **make_cells(const CoupletTable *table) {
     void **cells = calloc((size_t)table->field_count + 1, sizeof *cells);
     for (int f = 0; cells && f < table->field_count; f++)

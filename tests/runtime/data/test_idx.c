@@ -214,7 +214,7 @@ static void every_type(void **state) {
     expect_refusal("shorter", "12 more bytes were expected");
 }
 
-/* Any rank and size, and labels beside the samples. */
+/* Samples may have any rank and size, and a file of labels beside them. */
 static void any_shape(void **state) {
     (void)state;
     static uint8_t bytes[2 * 3 * 4 * 5 * 6];
