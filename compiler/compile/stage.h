@@ -1,4 +1,4 @@
-/* Running the passes of one stage, in the order of passes.def. */
+/* Runs the passes of one stage, in the order of passes.def. */
 #ifndef COUPLET_COMPILER_COMPILE_STAGE_H
 #define COUPLET_COMPILER_COMPILE_STAGE_H
 

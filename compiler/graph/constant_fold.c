@@ -217,6 +217,8 @@ static double constant_value(const GExpr *e) {
     return e->type == GT_REAL ? e->real : (double)e->integer;
 }
 
+/* Returns the value of an operation on constants. NULL: an argument is no constant, or the value is
+ * left to the run. */
 static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *const *args) {
     for (int i = 0; i < count; i++)
         if (args[i]->op != G_CONST) return NULL;

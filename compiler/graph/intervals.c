@@ -191,8 +191,8 @@ static bool range_of_sign(Ranges *r, const GExpr *e, const Sides *s, int64_t *lo
     return r->of_any_data;
 }
 
-/* The quotient and the remainder are no larger than the dividend, and the remainder is smaller than
- * the divisor. */
+/* Bounds a quotient by the range of its dividend, or a remainder by that of its divisor, since
+ * neither is larger in size. */
 static bool range_of_division(bool is_known, int64_t least, int64_t most, int64_t *low,
                               int64_t *high) {
     if (!is_known || least == INT64_MIN) return false;
@@ -272,6 +272,7 @@ static bool range_of_load(Ranges *r, const GExpr *e, const Sides *s, int64_t *lo
     return !e->has_else && range_of_entries(r->g, e->tensor, r->depth, low, high);
 }
 
+/* Finds the range of a part that was not met before: by its affine form, or by its operation. */
 static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     static RangeRule *const rules[G_OP_COUNT] = {
         [G_ADD] = range_of_add,       [G_SUB] = range_of_sub,       [G_NEG] = range_of_neg,

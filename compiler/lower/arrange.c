@@ -7,6 +7,7 @@
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
+/* True if the arrays differ in the axis alone. Returns false after a message. */
 static bool joins(Lower *l, const Value *args, int count, int axis, Span span) {
     for (int i = 0; i < count; i++) {
         if (args[i].kind != VALUE_ARRAY || value_rank(&args[i]) != value_rank(&args[0])) {
@@ -98,6 +99,8 @@ static Value reshape(Lower *l, const Value *value, const int64_t *shape, int ran
     return lower_array_from(l, value_element(l, value, at, span), axes, rank, "reshape", span);
 }
 
+/* Reshapes a value to the shape that the call states. After a message, returns the value as it is.
+ */
 static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
     int64_t shape[GRAPH_MAX_RANK];
     int64_t wanted = 1;

@@ -134,6 +134,8 @@ static const GExpr *drawn_axis(Lower *l, const Param *param, const Expr *dim) {
     return graph_fresh_index(l->g, extent);
 }
 
+/* Draws one parameter, an array or a permutation. The element that keys a draw counts the axes of
+ * the parameter, then the indices that the call is mapped over, then the samples of a view. */
 static Value draw_param(Lower *l, const Param *param, int64_t site) {
     Graph *g = l->g;
     const GExpr *axes[GRAPH_MAX_RANK];
@@ -192,6 +194,8 @@ static GNode *fill_with(Lower *l, const ProgramState *s, const GExpr *const *axe
     return graph_compute(l->g, &spec);
 }
 
+/* Makes the start of a state: rows of unit length, zeros, a draw, or the expression that is
+ * declared. */
 static GNode *start_of(Lower *l, const StateRecord *record) {
     Graph *g = l->g;
     const ProgramState *s = &record->state;

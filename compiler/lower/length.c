@@ -42,8 +42,8 @@ const GExpr *length_behind_reads(Graph *g, const GExpr *e) {
     return e;
 }
 
-/* What is known of the graph at hand. It is kept from one root to the next, since each of a chain
- * of roots asks the same about its parts. */
+/* Facts about the graph at hand. They are kept from one root to the next, since each of a chain of
+ * roots asks the same about its parts. */
 struct RootFacts {
     Graph *g;
     Logs logs;

@@ -56,7 +56,8 @@ typedef struct LoweredEval {
      * their graph. */
     const char *labels;
     int bank, query; /* the numbers of its sources */
-    /* The training is measured after every so many epochs or steps. 0: only before and after it. */
+    /* The evaluation is measured after every so many epochs or steps. 0: only before and after the
+     * training. */
     int64_t every;
     bool of_steps;
     Span span;

@@ -184,6 +184,8 @@ typedef struct Views {
     int64_t count;
 } Views;
 
+/* Lowers one view: the recipe for each sample of the batch. Its draws are keyed by the sample and
+ * the view's number, `first` or those that follow. */
 static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Param *view,
                            const Expr *recipe, int64_t first) {
     Graph *g = l->g;

@@ -36,6 +36,8 @@ static void report_outside(Lower *l, const Expr *e, int i, int64_t extent, int64
                        "index with a guard");
 }
 
+/* Lowers a read. With fewer subscripts than axes it gives an array whose first axes are indexed. A
+ * subscript that may leave its axis is an error, unless the read has an `else` (`otherwise`). */
 static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
     Value base = lower_value(l, e->callee);
     if (base.kind != VALUE_ARRAY) return base;
@@ -84,6 +86,8 @@ static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
     return lower_power(l, base, lower_as_real(l, exponent));
 }
 
+/* Applies an operator to two scalars. Ints become reals beside a real, in a quotient and in a
+ * power. */
 static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b) {
     Graph *g = l->g;
     if (op == OP_POW) return power(l, a, b);
@@ -182,6 +186,7 @@ static bool is_number_arithmetic(void *context, const GExpr *e) {
            e->op == G_MUL;
 }
 
+/* Returns the value to which a hyper is set, if the node is one, else NULL. */
 static const double *hyper_value(const Lower *l, const GNode *n) {
     const bool is_scalar = n->kind == GN_INPUT && n->rank == 0 && l->program;
     for (int i = 0; is_scalar && i < l->program->hypers.count; i++)
@@ -268,6 +273,7 @@ static Value lower_operator(Lower *l, const Expr *e) {
     return result;
 }
 
+/* Lowers a choice. If the condition is known now, only the arm that it picks is lowered. */
 static Value lower_if(Lower *l, const Expr *e) {
     Value values[3];
     values[0] = lower_value(l, e->args[0]);

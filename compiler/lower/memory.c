@@ -263,6 +263,7 @@ static Value bank_after(Lower *l, const Stmt *update) {
     return lower_array_from(l, element, axes, bank->rank, "new", update->span);
 }
 
+/* Returns the value that a state will have after this step, for new(s). */
 static Value state_after(Lower *l, const Expr *target) {
     const Value *bound = frame_find(l->frame, target->symbol);
     const Stmt *update = update_of(l, target->symbol);

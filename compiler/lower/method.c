@@ -62,6 +62,7 @@ static void check_range(Lower *l, const Param *param, LoweredHyper *hyper) {
                     hyper->value);
 }
 
+/* Declares hypers with their values as set, and checks their ranges. */
 static void declare_hypers(Lower *l, const Stmt *s) {
     for (int i = 0; i < s->param_count; i++) {
         const Param *param = &s->params[i];
@@ -468,6 +469,8 @@ static void read_budget(Lower *l) {
 
 /* ---- the whole, graph by graph --------------------------------------------------------------- */
 
+/* Declares hypers, sources, settings and networks, in this order, since later ones use earlier
+ * ones. */
 static void declare_method(Lower *l) {
     const Module *spec = l->method->spec;
     lower_begin_graph(l, "declarations", true);

@@ -150,6 +150,8 @@ static Net *child_at(Lower *l, const Expr *place) {
     return NULL;
 }
 
+/* Returns the net of a constructor call. In the body of a net the call may have made the net
+ * before; else it is named after its owner. */
 static Net *construct_at(Lower *l, const Stmt *stmt, const Expr *place, const char *path) {
     Net *owner = l->frame->owner;
     Net *net = child_at(l, place);
@@ -382,6 +384,7 @@ static Value apply_layer(Lower *l, Net *net, Value input, const Expr *call) {
     return result;
 }
 
+/* Applies a function as a layer, by a call that is made up for it. */
 static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
     /* The layer is called on a name that stands for the input. */
     Symbol *argument = arena_new_of(l->arena, Symbol);

@@ -21,6 +21,8 @@ static const GExpr *load_at(Lower *l, GNode *node, const GExpr *const *free, int
     return gx_load(l->g, node, count, free, NULL);
 }
 
+/* Makes a reduction over `red`, with an axis for each index that is free in value and guard; `free`
+ * gets these. A reduction that may fault is active only where the condition around it holds. */
 static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard,
                           const GExpr *const *red, int red_count, const GExpr **free,
                           int *free_count, bool empty_is_error, Span span) {
@@ -212,6 +214,7 @@ static const GExpr *or_else(Lower *l, const GExpr *condition, const GExpr *value
     return gx_select(l->g, condition, value, instead);
 }
 
+/* Returns the softmax weight of the term at the bound index, which is 0 where the guard fails. */
 static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *outer = lower_binder_index(l, e->binders[0]);
     const GExpr *inner =
@@ -286,6 +289,8 @@ static const GExpr *lower_candidate(Lower *l, const Expr *e, const GExpr *j, con
     return value;
 }
 
+/* Returns the position of the entry that has the bound rank. A rank beyond the candidates has the
+ * value of `otherwise`. */
 static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *rank = lower_binder_index(l, e->binders[1]);
     int64_t extent;

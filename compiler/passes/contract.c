@@ -144,6 +144,7 @@ static GNode *strided_piece(Graph *g, const ComputeSpec *spec, const Split *spli
 
 static GNode *contract_node(Graph *g, GNode *node);
 
+/* Makes a node that chooses, for each element, the piece of the remainder of its output index. */
 static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split *split,
                                  const GNode *node) {
     ComputeSpec whole;

@@ -96,6 +96,7 @@ static void vote(Layout *l, const GNode *tensor, int axis, double weight) {
     if (axis >= 0) l->votes[leader_of(l, tensor->id)][axis] += weight;
 }
 
+/* Adds the votes of one sum of products for the last axes of its result and its operands. */
 static void vote_product(Layout *l, const GNode *node, const Product *p) {
     if (p->n_count == 1) vote(l, node, p->n[0], p->terms);
     vote(l, p->b->tensor, plain_axis(p->b, p->n, p->n_count), p->terms);
@@ -163,6 +164,8 @@ static void fix(Layout *l, const GNode *node) {
     if (node) l->fixed[node->id] = true;
 }
 
+/* Opens the groups of tensors, each alone at first, and fixes the order of those that the caller
+ * sees. */
 static Layout open_layout(Graph *g) {
     Layout l = {0};
     for (int i = 0; i < g->nodes.count; i++)

@@ -124,6 +124,7 @@ static Reach nearest(Logs *l, const GExpr *e, int first) {
     return found;
 }
 
+/* Finds the reach through a read. A reduction behind the read counts as one more. */
 static Reach reach_behind(Logs *l, const GExpr *load) {
     if (made_as(l, load->tensor)) return nowhere;
     if (is_stop_read(load)) return reach_of(l, behind_stop(l->g, load));
@@ -505,6 +506,8 @@ static LogForm sum_of_units(Logs *l, const LogForm *forms, int count) {
     return (LogForm){log, NULL, true};
 }
 
+/* Returns the form of a sum. Exponentials that are added, and two that are subtracted, have forms
+ * without a shared shift. Other terms are lowered by the largest shift that counts. */
 static LogForm sum_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     const SignedTerms terms = signed_terms(l, e);
@@ -653,6 +656,7 @@ static LogForm kept_form(Logs *l, const GExpr *load) {
     return (LogForm){node_at(l->g, &spec, load, false), NULL, true};
 }
 
+/* Returns the form of the value behind a read, which counts as a move if it is at another place. */
 static LogForm behind_form(Logs *l, const GExpr *load, int way) {
     const int64_t depth = pure_depth(l, load);
     if (depth > 0 && depth % MOST_INLINED == 0) return kept_form(l, load);
@@ -836,6 +840,8 @@ static const GExpr *log_of_quotient(Logs *l, const GExpr *a, const GExpr *b) {
     return share ? add_log(l->g, share, factor_of(l->g, over, under)) : NULL;
 }
 
+/* Returns the log of a value: of each arm of a choice, of a share with factors, of a difference of
+ * two exponentials, or else of the value's form. */
 static const GExpr *new_log_of(Logs *l, const GExpr *e, bool *split) {
     Graph *g = l->g;
     const GExpr *v = log_value_behind(l, e);

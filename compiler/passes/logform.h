@@ -37,8 +37,8 @@ typedef struct LogForm {
     bool positive;      /* true if the scale is proved to be positive */
 } LogForm;
 
-/* What is known of the expressions of a graph while stabilise rewrites the graph. Each expression
- * is looked at once. */
+/* The facts about the expressions of a graph that are found while stabilise rewrites the graph.
+ * Each expression is looked at once. */
 typedef struct Logs {
     Graph *g;
     ExprMap reach;  /* by expression: how near the nearest exponentials are */
@@ -91,7 +91,7 @@ const GExpr *log_stopped(Graph *g, const GExpr *e);
  * 1. v may be a sigmoid, a softmax, a share n / (n + r), a hyperbolic tangent, an exponential, or a
  * product, power, choice or clamp of these. NULL: v is none of them. */
 const GExpr *complement_of(Logs *l, const GExpr *v);
-/* complement.c: returns the same of a sum of roots of the products of two softmaxes' entries, or
+/* complement.c: returns 1 - v for a sum v of roots of the products of two softmaxes' entries, or
  * NULL for any other value. */
 const GExpr *complement_of_roots(Logs *l, const GExpr *v);
 

@@ -33,6 +33,7 @@ typedef struct Recompute {
 
 /* ---- who reads what -------------------------------------------------------------------------- */
 
+/* Notes that the node at position `reader` reads an array. */
 static void add_read(Recompute *r, int reader, const GNode *tensor) {
     int at = r->position[tensor->id];
     Array *a = &r->arrays[reader];
@@ -71,6 +72,7 @@ static void keep_array(Recompute *r, const GNode *n) {
     array_push(r->g->arena, &a->uses, r->count); /* the array lives to the end */
 }
 
+/* Finds the operands and readers of each array, and whether the array may be computed again. */
 static void survey_arrays(Recompute *r) {
     Graph *g = r->g;
     for (int i = 0; i < r->count; i++) {
@@ -196,6 +198,8 @@ static void undo_cut(Recompute *r, int number) {
         r->arrays[a->operands.items[i]].uses.count--;
 }
 
+/* Chooses arrays to compute again until the peak is at most `allowed`, or nothing lowers it any
+ * more. */
 static void choose_cuts(Recompute *r, int64_t allowed) {
     int at = fullest_position(r);
     for (int tries = 0; tries < MOST_TRIES && r->full[at] > allowed; tries++) {

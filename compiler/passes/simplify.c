@@ -40,6 +40,8 @@ static bool add_factor(Factors *f, const GExpr *e, bool divides, bool outside) {
     return true;
 }
 
+/* Sorts the factors of a term by whether a reduced index appears in them. Returns false if there
+ * are too many. */
 static bool take_apart(Graph *g, const ComputeSpec *spec, const GExpr *e, bool divides,
                        Factors *f) {
     if (!expr_holds_any(e, spec->red_rank, spec->red)) return add_factor(f, e, divides, true);
@@ -114,6 +116,7 @@ static bool sums_to_zero(Graph *g, const ComputeSpec *spec, const Factors *f) {
 
 /* ---- one sum --------------------------------------------------------------------------------- */
 
+/* Takes factors out of a sum, or replaces a sum of distances from the mean by 0. */
 static GNode *hoist(Graph *g, GNode *node) {
     if (!node_is_real_sum(node) || !node_is_unconditional(node)) return node;
     if (node->value->type != GT_REAL) return node;

@@ -90,6 +90,7 @@ static const GExpr *products_apart(const Stabilise *s, const GExpr *e) {
     return NULL;
 }
 
+/* Rewrites a mean of products less the product of the means, and 1 less a value close to 1. */
 static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     bool turned;
@@ -124,6 +125,8 @@ static const GExpr *log_of_function(Graph *g, const GExpr *v) {
     return gx2(g, G_SUB, log_one_minus_exp(g, u), gx1(g, G_SOFTPLUS, u));
 }
 
+/* Rewrites log(1 + v) where 1 + v is a complement without a difference, or v is made of
+ * exponentials. */
 static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
     Logs *l = s->logs;
     bool split = false;
@@ -178,6 +181,8 @@ static const GExpr *log_of_affinity(Logs *l, const GExpr *v) {
     return gx_select(g, gx2(g, G_LT, less, gx_real(g, 0.5)), near, log_of(l, v, &split));
 }
 
+/* Rewrites a log of a softplus or a tanh, of 1 + exp, of an affinity, or of exponentials. Any other
+ * log of 1 + u becomes log1p. */
 static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     Logs *l = s->logs;
@@ -249,7 +254,8 @@ static const GExpr *product_of_exps(const Stabilise *s, Graph *g, const GExpr *e
     return gx1(g, G_EXP, form.shift);
 }
 
-/* Powers between -1 and 1 of what vanishes or overflows are ordinary numbers. */
+/* True if the power of a value that vanishes or overflows may be an ordinary number, as for
+ * exponents between -1 and 1. */
 static bool may_shrink(const GExpr *exponent) {
     return exponent->op == G_CONST && exponent->real > -1 && exponent->real < 1;
 }

@@ -29,6 +29,7 @@ typedef struct Words {
     int64_t capacity;
 } Words;
 
+/* Appends words. Returns the position of the first. */
 static int64_t add_words(Arena *arena, Words *w, const int32_t *words, int64_t count) {
     if (w->count + count > w->capacity) {
         int64_t capacity = 2 * w->capacity + count + 256;
@@ -75,6 +76,7 @@ enum {
     TAGGED_WORDS,
 };
 
+/* Stores the list at hand, unless an equal list is in the table. Returns its position. */
 static int64_t store_list(Builder *b) {
     uint64_t hash = hash_words(b->list.items, b->list.count);
     for (int i = b->known.count - 1; i >= 0; i--) {
@@ -153,8 +155,8 @@ static void walk_merge(Walk *w) {
 
 /* ---- where things lie ------------------------------------------------------------------------ */
 
-/* The offsets of b as the product reads it: in place, or in packed panels, whose rows are all k in
- * the order of the list. */
+/* Returns the offsets of b as the product reads it: in place, or in packed panels, whose rows are
+ * all k in the order of the list. */
 static Affine b_of(const Contraction *c, const ProductRegion *r) {
     if (!c->packed) return r->at_b;
     const Product *p = &c->form;
@@ -341,6 +343,7 @@ typedef struct Cut {
     int64_t inside, extent, turns; /* the rows of one turn; the turns in all, and in a task */
 } Cut;
 
+/* Cuts the rows of a walk so that a task has about as many as the choice says. */
 static Cut cut_rows(const Contraction *c, const Walk *m) {
     Cut cut = {1, 1, 1};
     for (int d = m->count - 1; d >= 0; d--) {
@@ -405,6 +408,8 @@ static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *a
     }
 }
 
+/* Adds the tasks of one part of k, which has `step` values of the split index, for all z and
+ * regions. */
 static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
@@ -479,6 +484,8 @@ static void set_steps(Contraction *c, int32_t *head) {
     head[HEAD_PART_ROWS] = (int32_t)c->part_rows;
 }
 
+/* Stores the offsets for all values of the listed indices, the last one repeated up to `padded`
+ * entries. Returns the position of the first. */
 static int64_t store_offsets(Builder *b, const ProductRegion *r, const int *list, int count,
                              const Affine *at, int64_t padded, int64_t base) {
     Walk w = walk_of(r, list, count, at, at);
@@ -497,6 +504,7 @@ static void set_head(Builder *b, ContractionHead word, int64_t at) {
     b->table.items[word] = (int32_t)at;
 }
 
+/* Stores where b's elements lie for each k, n and z, for the kernel that packs b. */
 static void store_pack_offsets(Builder *b) {
     Contraction *c = b->c;
     const Product *p = &c->form;
@@ -561,6 +569,8 @@ static bool are_equal_runs(const Builder *b) {
     return true;
 }
 
+/* Makes the table: its head, the lists, the tasks in order, and the offsets for packing and for
+ * adding parts. */
 static void make_tables(Arena *arena, Contraction *c) {
     Builder b = {.arena = arena, .c = c};
     int32_t head[HEAD_COUNT] = {0};
@@ -612,6 +622,8 @@ static bool can_pack(Contraction *c) {
     return true;
 }
 
+/* Makes the contraction for a target with tiles: a product for a library if one may do it, else
+ * tiles. Returns NULL if the arrays are too large to index. */
 static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *target,
                               int64_t shards) {
     const Product *p = &c->form;
@@ -649,6 +661,7 @@ static bool gathers_a(const Contraction *c) {
            c->choice.task_panels >= FEW_GATHERED;
 }
 
+/* Sets the members of the contraction that follow from its choice. */
 static void take_choice(Contraction *c) {
     const Product *p = &c->form;
     c->rows = c->choice.block.rows;

@@ -84,6 +84,7 @@ static bool has_tiles_of_shards(const Laying *l, const Kernel *k) {
     return l->is_tiled || (k->tiles > 0 && k->tiles % l->shards == 0 && k->rounds <= 1);
 }
 
+/* True if the tiles of the kernel fit the shards. */
 static bool can_be_cut(const Laying *l, const Kernel *k) {
     const Contraction *c = kernel_contraction(k);
     if (!has_tiles_of_shards(l, k)) return false;
@@ -129,6 +130,7 @@ static bool makes_scattered(const Kernel *k) {
 
 /* ---- what is read ---------------------------------------------------------------------------- */
 
+/* True if each read of the operand stays in the shard of the result. */
 static bool loads_stay(const Laying *l, const GNode *n, const GNode *operand) {
     const Loads loads = loads_of(l->p->arena, n);
     for (int i = 0; i < loads.items.count; i++)
@@ -269,6 +271,7 @@ static bool reads_scattered(const Laying *l, const Kernel *k) {
     return false;
 }
 
+/* True if the step is faster when it is cut, with the exchanges that either way needs. */
 static bool is_worth_cutting(const Laying *l, int step) {
     const Kernel *k = kernel_at(l, step);
     const CoupletStep *s = &l->p->out->steps[step];
@@ -290,6 +293,7 @@ static bool is_worth_cutting(const Laying *l, int step) {
 
 /* ---- the plan -------------------------------------------------------------------------------- */
 
+/* Adds the exchange that makes an array whole ahead of a step, if it is in slabs. */
 static void gather(Laying *l, int buffer, int step) {
     if (!l->in_slabs[buffer]) return;
     l->in_slabs[buffer] = false;
@@ -301,6 +305,8 @@ static void gather(Laying *l, int buffer, int step) {
                                   .instead = -1}));
 }
 
+/* Decides whether a step is cut, combined or done by every rank, and adds the exchanges ahead of
+ * it. */
 static void lay_step(Laying *l, int step) {
     const Kernel *k = kernel_at(l, step);
     CoupletExchange combine;
@@ -384,6 +390,7 @@ static CoupletBlock block_of(const Laying *l, const Life *head) {
     return block;
 }
 
+/* Lists the blocks of memory, and the block of each buffer. */
 static void make_blocks(Laying *l) {
     CoupletPlan *out = l->p->out;
     const Life **heads = arena_array(l->p->arena, const Life *, out->buffer_count + 1);

@@ -169,6 +169,7 @@ static double bucket_work(const Kernel *k) {
     return (lists + members) * (double)b->payload * (1 + operations(k->node->value));
 }
 
+/* Estimates the operations of a step. */
 static double step_work(const Kernel *k) {
     double work = 0;
     switch (k->kind) {

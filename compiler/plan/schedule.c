@@ -58,6 +58,7 @@ static void close_kernel(Collect *c, const GNode *output) {
     k->operands[k->operand_count++] = output;
 }
 
+/* Makes a buffer that belongs to no node of the graph, and returns its own node. */
 static GNode *extra_node(Arena *arena, KernelList *kernels, GType type, int64_t count,
                          const GNode *like) {
     GNode *n = arena_new_of(arena, GNode);
@@ -101,6 +102,7 @@ static void topk_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels
 
 /* ---- library calls --------------------------------------------------------------------------- */
 
+/* True of an argsort or a select whose rows the device sorts by itself. */
 static bool is_order(const GNode *node, const CoupletCallSize *size, int64_t most) {
     return (node->call == COUPLET_CALL_ARGSORT || node->call == COUPLET_CALL_SELECT) &&
            size->rows <= most;
@@ -136,6 +138,8 @@ static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *t
 
 /* ---- reductions by key ----------------------------------------------------------------------- */
 
+/* Makes the two kernels of a segment reduction, the sort and the sum. Returns false if one of them
+ * reads too many arrays. */
 static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *kernels) {
     const GNode *node = b->node;
     GNode *lists = extra_node(arena, kernels, GT_INT, b->segments * bucket_list_size(b), node);
@@ -226,6 +230,8 @@ static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *k
     *b = packed;
 }
 
+/* Makes the kernels of a contraction: the product, and if needed one that packs b ahead of it and
+ * one that adds parts behind it. */
 static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels,
                                 SharedList *shared) {
     const GNode *a = c->form.a->tensor;
@@ -263,6 +269,8 @@ static void join_kernel(Arena *arena, const Kernel *sweep, int sink, const GNode
     array_push(arena, &kernels->items, k);
 }
 
+/* Makes the kernel of a sweep, and those that join its parts. Returns false if the sweep reads too
+ * many arrays, or draws. */
 static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kernels) {
     Kernel k;
     memset(&k, 0, sizeof k);
@@ -335,6 +343,8 @@ static bool each_operand_of(Order *o, const GNode *n, OperandVisit visit) {
     return !expr_visit_node(n, visit_read, &operands);
 }
 
+/* True if the node can be computed before the sweep at hand, since it is made of no sink that
+ * waits. */
 static bool does_not_wait(Order *o, GNode *n) {
     if (o->done[n->id]) return true;
     if (o->waits[n->id]) return o->waits[n->id] == 1;
@@ -368,6 +378,7 @@ static bool place_sweep(Order *o, GNode *seed) {
     return sweep_kernel(o->arena, o->g, sweep, o->kernels);
 }
 
+/* Places a node, unless it is rematerialised, and so comes right ahead of its reader. */
 static bool place_kept(Order *o, GNode *node) {
     return node->again || place_node(o, node);
 }
@@ -446,6 +457,8 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
     }
 }
 
+/* Makes the kernel of a compute node, with the nodes that join it. Returns false if it reads too
+ * many arrays. */
 static bool compute_kernel(Order *o, GNode *node) {
     Kernel k = {.kind = KERNEL_COMPUTE,
                 .graph = o->g,

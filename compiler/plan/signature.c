@@ -236,6 +236,7 @@ static void sign_chunk(Hash *h, const Kernel *kernel) {
     add(h, (uint64_t)chunk);
 }
 
+/* Hashes a node of the kernel: its space or its loops, and its expressions. */
 static void sign_node(Signing *s, Hash *h, const GNode *n) {
     s->node = n;
     if (kernel_node_count(s->kernel) > 1 && n != s->kernel->node)

@@ -228,6 +228,8 @@ static double apply(Point *p, const GExpr *e) {
     return e->op == G_RANDOM ? draw(p, a, b, eval(p, e->args[2])) : apply_to(p, e->op, a, b);
 }
 
+/* Evaluates an expression at the present point. A part of several arguments is computed once a
+ * point. */
 static double eval(Point *p, const GExpr *e) {
     Reference *run = p->run;
     bool shared = e->arg_count > 1;
@@ -421,6 +423,7 @@ static double worth(double score) {
     return isnan(score) ? INFINITY : score;
 }
 
+/* Finds the best entries of each row in order, each by one pass over the row. */
 static void run_topk(Reference *run, const GNode *n, double *out) {
     int64_t length = n->operand->shape[n->rank - 1];
     int64_t k = n->shape[n->rank - 1];

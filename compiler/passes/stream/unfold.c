@@ -91,6 +91,8 @@ const GExpr *stream_ungather_all(Graph *g, const GExpr *expr) {
 
 /* ---- elements into their users --------------------------------------------------------------- */
 
+/* Returns a read of a streamed product. The transpose of an earlier product is read from that one.
+ */
 static const GExpr *of_root(Unfold *u, const GExpr *load, int number) {
     const Root *r = &u->s->roots[number];
     const GExpr *args[2] = {load->args[0], load->args[1]};
@@ -105,6 +107,8 @@ static const GExpr *of_root(Unfold *u, const GExpr *load, int number) {
     return ungather(NULL, u->g, made);
 }
 
+/* Replaces a read of a product by a read of the new node. A read of an element, and in users of
+ * pairs a read of an array of rows and columns, is replaced by the formula. */
 static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     Unfold *u = context;
     if (e->op != G_LOAD || e->tensor->id >= u->s->ids) return e;
@@ -139,6 +143,8 @@ static const GExpr *own_first(void *context, Graph *g, const GExpr *e) {
     return gx_load(g, e->tensor, 2, pair, NULL);
 }
 
+/* Prepares an expression of a pair for the tile: the kept index comes first, and parts that read
+ * one index are nodes of their own. */
 static const GExpr *tidy(Graph *g, const GExpr *e, const GExpr *own, const GExpr *other,
                          bool guarded, Span span) {
     const GExpr *pair[2] = {own, other};
@@ -213,6 +219,8 @@ static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, co
     return gx_load(g, graph_compute(g, &rows), 2, from, NULL);
 }
 
+/* Makes a weighted sum of rows. Factors without the payload are the weight, the others are the
+ * rows, and the guard becomes a choice in the weight. */
 static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
     const GExpr *other = spec->red[0];
     const GExpr *payload = spec->out[spec->out[0] == own ? 1 : 0];
@@ -252,6 +260,7 @@ static bool reads_rows_only(const GExpr *e, const GNode *made) {
     return !expr_any(e, is_other_read, made);
 }
 
+/* Notes the formula of a large array that is made of rows and columns alone. */
 static void note_outer(Unfold *u, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->red_rank > 1 || n->rank != 2 || n->active || n->streamed)
         return;
@@ -286,6 +295,8 @@ static bool counts_pairs(const GNode *n) {
     return n->type != GT_REAL || n->value->op != G_MUL;
 }
 
+/* Makes a node anew in the form of its use. Returns NULL for an element, which has no node any
+ * more. */
 static GNode *renew(Unfold *u, GNode *n) {
     Graph *g = u->g;
     if (u->s->use[n->id] == USE_ROWS) return renew_rows(u, n);

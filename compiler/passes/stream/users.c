@@ -113,8 +113,8 @@ static bool is_weighted(Stream *s, const GNode *n, int own) {
 
 /* ---- one user -------------------------------------------------------------------------------- */
 
-/* Does the same for a user that reads products at the indices x and y of its own, and at no others.
- */
+/* Returns the reason for which tiles do not serve a user that reads products at its indices x and
+ * y, and at no others; NULL: tiles serve it. *use is the way in which it uses products. */
 static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *use) {
     bool x_out = x < n->rank;
     bool y_out = y < n->rank;
@@ -189,12 +189,14 @@ static void refuse_roots(Stream *s, uint64_t roots, const char *why, Span where)
     }
 }
 
+/* Returns the number of the root that the node is, or -1 if it is none, was refused, or is kept. */
 static int candidate_of(const Stream *s, const GNode *n) {
     for (int i = 0; i < s->root_count; i++)
         if (s->roots[i].node == n && !s->roots[i].refusal && !s->roots[i].kept) return i;
     return -1;
 }
 
+/* Refuses the products of an operand that the node wants to have stored. */
 static void visit_held(Stream *s, const GNode *n, const GNode *operand, const char *why,
                        uint64_t *refused) {
     if (!s->made_of[operand->id]) return;
@@ -202,6 +204,7 @@ static void visit_held(Stream *s, const GNode *n, const GNode *operand, const ch
     *refused |= s->made_of[operand->id];
 }
 
+/* True if the node is larger than each of these roots. */
 static bool is_larger(const Stream *s, const GNode *n, uint64_t roots) {
     for (int i = 0; i < s->root_count; i++)
         if (roots & (uint64_t)1 << i &&
@@ -210,6 +213,8 @@ static bool is_larger(const Stream *s, const GNode *n, uint64_t roots) {
     return true;
 }
 
+/* Finds how a node uses products, and what it is made of. Refuses the products that tiles do not
+ * serve for this user, and adds them to *refused. */
 static void visit_user(Stream *s, GNode *n, uint64_t *refused) {
     Loads loads = {.s = s};
     bool rows = stream_takes_rows(n);
@@ -248,6 +253,7 @@ static void visit_user(Stream *s, GNode *n, uint64_t *refused) {
     }
 }
 
+/* Refuses the products of an array that outlives the step. */
 static void visit_kept(Stream *s, const GNode *n, const char *why, uint64_t *refused) {
     if (!n || !s->made_of[n->id]) return;
     refuse_roots(s, s->made_of[n->id], why, n->span);

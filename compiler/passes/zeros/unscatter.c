@@ -41,6 +41,8 @@ typedef struct Places {
 
 /* ---- arrays of chosen places ----------------------------------------------------------------- */
 
+/* True of a large sum by key with few places in a row, of which amounts and other conditions do not
+ * depend on the axis of the key. */
 static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
     int64_t smallest = g->settings.stream_bytes ? g->settings.stream_bytes : SMALLEST;
     if (!node_reduces_by_key(n) || !node_is_real_sum(n) || n->empty_is_error) return false;
@@ -157,6 +159,8 @@ static Linear no_form(Places *p) {
     return (Linear){.rest = NULL};
 }
 
+/* Returns the linear form of a read of a carrier, at the indices of the read. Until new nodes are
+ * built, `rest` says only whether there is one. */
 static Linear read_carrier(Places *p, const GExpr *e) {
     const Carrier *c = p->carriers[e->tensor->id];
     if (!is_plain_load(e)) return no_form(p);
@@ -235,6 +239,7 @@ static Linear chosen_form(Places *p, const GExpr *condition, Linear a, Linear b)
     return a;
 }
 
+/* Returns the linear form of an expression. Sets p->failed if it has none. */
 static Linear linear(Places *p, const GExpr *e) {
     bool in[3] = {false};
     if (p->failed) return no_form(p);
@@ -312,6 +317,8 @@ static bool is_linear(Places *p, const GNode *n, uint64_t *scatters, ComputeSpec
     return !p->failed;
 }
 
+/* Finds whether a node carries scatters, uses them up in a sum, or wants them whole, so that they
+ * are refused. */
 static void look_at_node(Places *p, const GNode *n) {
     Scatter *s;
     uint64_t scatters = 0;
@@ -387,6 +394,7 @@ static GNode *take_apart(Places *p, ComputeSpec *spec, const Linear *form) {
     return graph_compute(g, &all);
 }
 
+/* Makes a node anew without scatters. A scatter or a carrier stays in the list, and is pruned. */
 static GNode *renew(Places *p, GNode *n) {
     Scatter *s;
     uint64_t scatters = 0;

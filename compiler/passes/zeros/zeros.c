@@ -73,6 +73,7 @@ static bool condition_range(Graph *g, const ComputeSpec *spec, const GExpr *e, i
     return *low >= 0 && *high <= extent && *low < *high;
 }
 
+/* Makes the sum for low <= out[axis] < high alone, with zeros elsewhere. */
 static GNode *narrow_range(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c,
                            int number, int axis, int64_t low, int64_t high) {
     ComputeSpec inner = *spec;
@@ -89,6 +90,7 @@ static GNode *narrow_range(Graph *g, const ComputeSpec *spec, GType type, const 
 
 /* ---- where i == f(j) ------------------------------------------------------------------------- */
 
+/* True of out[axis] == place, if the place is inside the axis and does not depend on its index. */
 static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis,
                      const GExpr **place) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return false;
@@ -113,6 +115,8 @@ static bool stands_alone(Graph *g, const ComputeSpec *spec, const Conjuncts *c, 
     return true;
 }
 
+/* Makes the sum without out[axis], which is `place` in it, and a result that has zeros elsewhere.
+ */
 static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c,
                        int number, int axis, const GExpr *place) {
     ComputeSpec inner = *spec;
@@ -150,6 +154,7 @@ static const GExpr *only_value(Graph *g, const ComputeSpec *spec, const GExpr *e
     return NULL;
 }
 
+/* Makes the sum with red[at] == value alone. */
 static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number, int at,
                        const GExpr *value) {
     ComputeSpec term = *spec;
@@ -203,6 +208,7 @@ static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExp
     return -1;
 }
 
+/* Sums over the other reduced index first, and then by key over red[kept]. */
 static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int target,
                             const GExpr *key) {
     ComputeSpec inner = *spec;
@@ -227,6 +233,8 @@ static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int tar
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
+/* Makes a sum without terms that are known to be 0, by the first rule that fits. Its other
+ * conditions stay in the guard. */
 static GNode *leave_out(Graph *g, GNode *node) {
     if (!node_reduces(node, GR_SUM) || !node->guard || node->active) return node;
     if (node->empty_is_error) return node;
