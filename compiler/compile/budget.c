@@ -46,6 +46,7 @@ static int64_t fixed_of(const Plan *plan) {
     return bytes;
 }
 
+/* Plans one graph, and adds its figures to those of the attempt. */
 static void measure_attempt(const Work *w, Attempt *a, Graph *g) {
     const char *error;
     Plan plan;
@@ -191,6 +192,8 @@ static Attempt combine_attempts(const Work *w, Attempt whole, Attempt best, int6
 /* Above this multiple of the budget, only microbatches can help, so they are tried first. */
 enum { FAR = 6 };
 
+/* Tries streaming, rematerialisation and microbatches, in this order unless the step is far too
+ * large. Returns the attempt that fits, or else the one of the lowest peak. */
 static Attempt search(const Work *w, Attempt best, int64_t budget) {
     const bool streams = !w->settings.no_stream;
     const Attempt whole = best;

@@ -302,6 +302,8 @@ static void keep_interval(Ranges *r, const GExpr *e, Interval interval) {
     r->kept[r->kept_count++] = interval;
 }
 
+/* Finds the range of a part. Returns false if it is not known. Ranges are kept once there are many.
+ */
 static bool range(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     if (e->type != GT_INT) return false;
     const bool has_memory = e->arg_count > 0 && ++r->steps > STEPS_WITHOUT_MEMORY;

@@ -137,6 +137,7 @@ typedef struct Classes {
     int count;
 } Classes;
 
+/* Finds the allowed values as a progression. Returns false if they are none. */
 static bool progression_of(const bool *allowed, int64_t extent, Progression *out) {
     int64_t last = -1;
     *out = (Progression){0, 1, 0};

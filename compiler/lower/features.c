@@ -132,6 +132,8 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
     return !diag_error_count(l->diag);
 }
 
+/* Lowers the features of an evaluation. Returns the number of their graph, which may be that of an
+ * earlier evaluation, or -1 after a message. */
 static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, const char *field) {
     LoweredProgram *program = l->program;
     lower_begin_graph(l, "features", false);

@@ -27,6 +27,7 @@ static void begin_action(Lower *l) {
     show_memory(l);
 }
 
+/* Ends the graph at hand. It becomes an action if it changes a state or has an output. */
 static void end_action(Lower *l, LoweredActions *actions, LoweredAction action) {
     for (int i = 0; i < l->current.count; i++)
         state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);

@@ -469,8 +469,8 @@ static void read_budget(Lower *l) {
 
 /* ---- the whole, graph by graph --------------------------------------------------------------- */
 
-/* Declares hypers, sources, settings and networks, in this order, since later ones use earlier
- * ones. */
+/* Declares hypers, sources and settings as they are written, and then the networks, which may use
+ * all of them. */
 static void declare_method(Lower *l) {
     const Module *spec = l->method->spec;
     lower_begin_graph(l, "declarations", true);

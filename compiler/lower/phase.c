@@ -12,6 +12,7 @@ typedef struct Starts { /* the first epochs or steps of the phases, ascending */
     Span last; /* the place of the condition that was met last */
 } Starts;
 
+/* Adds the start of a phase, in order, unless it is known or is the start of the run. */
 static void add_start(Lower *l, Starts *starts, double at, Span span) {
     for (int i = 0; i < starts->at.count; i++)
         if ((double)starts->at.items[i] == at) return;
@@ -65,6 +66,7 @@ static void add_comparison(Lower *l, const Expr *e, Starts *epochs, Starts *step
     if (above) add_start(l, starts, floor(at) + 1, e->span);
 }
 
+/* Adds the starts of phases that a condition makes, by each comparison in it. */
 static void add_boundary(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
     bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
     bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) ||

@@ -693,6 +693,7 @@ static Part part_of_whole(Opened *o, const GExpr *e, const GExpr *exponent) {
     return (Part){on_the_way(g, magnitude(g, e), exponent), gx1(g, G_SIGN, e)};
 }
 
+/* Returns the power or log of a value, and its sign, from those of its factors. */
 static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
     Graph *g = o->l->g;
     const GExpr *e = open_read(o, read);

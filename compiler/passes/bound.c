@@ -40,6 +40,7 @@ static bool is_over_length(Logs *l, const ComputeSpec *spec, const GExpr *e) {
 
 static bool is_unit_array(Logs *l, const GNode *node, int depth);
 
+/* True if the vectors that the value has along the last axis of the node are no longer than 1. */
 static bool is_unit_value(Logs *l, const ComputeSpec *spec, const GExpr *e, int depth) {
     if (e->op == G_SELECT) {
         if (is_over_length(l, spec, e->args[1]))

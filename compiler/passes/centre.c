@@ -176,6 +176,8 @@ static bool is_left_alone(Centre *c, const Mean *m) {
                      : sums_products(m->load->tensor);
 }
 
+/* Returns the rounding error of a quotient that is a mean, where it is read. NULL: it is no mean,
+ * or stays as it is. */
 static const GExpr *lost_by_quotient(Centre *c, const GExpr *quotient) {
     Graph *g = c->g;
     Mean m;

@@ -164,6 +164,8 @@ static bool find_weighted(Logs *l, const GExpr *product, int depth, WeightedEntr
     return false;
 }
 
+/* Takes a term apart into an entry of a softmax, a weight and a condition. Returns false if it has
+ * no such form. */
 static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *found) {
     const GExpr *v = log_value_behind(l, value);
     if (depth == MOST_NESTED) return false;
@@ -472,6 +474,8 @@ static const GExpr *cosine_complement(Logs *l, const GExpr *v, int depth) {
     return times(g, gx_real(g, 2), times(g, sine, sine));
 }
 
+/* Returns 1 - v by the rule of v's outermost operation, or NULL. Constant factors that cancel are
+ * looked through. */
 static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
     static const GExpr *(*const rules[G_OP_COUNT])(Logs * l, const GExpr *v, int depth) = {
         [G_CONST] = constant_complement,  [G_LOAD] = sum_complement,

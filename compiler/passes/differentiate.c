@@ -291,6 +291,7 @@ static GNode *sum_of(Graph *g, GNode *const *parts, int count) {
     return sum;
 }
 
+/* Adds what the node sends back to each array that it reads, if a gradient is wanted there. */
 static void differentiate_node(Pass *p, GNode *node, GNode *gradient) {
     Graph *g = p->g;
     ComputeSpec y;

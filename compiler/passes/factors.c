@@ -14,6 +14,7 @@ typedef struct Split {
     Factors *to;
 } Split;
 
+/* Multiplies a factor into the product of its side, or takes it apart. */
 static void take_factor(const Split *s, const GExpr *e, bool divides) {
     Factors *f = s->to;
     if (s->takes(s->context, s->g, e)) {

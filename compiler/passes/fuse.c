@@ -136,6 +136,7 @@ static void note_reads(Graph *g, Pass *p, GNode *consumer, bool takes) {
     expr_visit_node(consumer, note_if_read, &reader);
 }
 
+/* Notes the readers of each node, and which nodes must stay arrays. */
 static void note_all(Graph *g, Pass *p) {
     Product form;
     for (int i = 0; i < g->nodes.count; i++) {
@@ -339,6 +340,8 @@ static const GExpr *compute_anew(void *context, Graph *g, const GExpr *e) {
     return value && reads_known(anew->reads, value, anew->large) ? value : e;
 }
 
+/* Computes stored operands anew in a node that reads several large arrays, where it reads all that
+ * they are made of anyway. */
 static GNode *renew_stored(Graph *g, GNode *made) {
     if (made->kind != GN_COMPUTE || (made->reducer != GR_NONE && made->reducer != GR_SUM))
         return made;

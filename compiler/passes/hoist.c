@@ -76,6 +76,8 @@ static void order_indices(const Hoist *h, const GExpr **indices, int count) {
     }
 }
 
+/* Returns a read of a node that holds the expression for its own indices. NULL: there are too many
+ * of these elements, or the expression draws. */
 static const GExpr *as_node(Graph *g, Hoist *h, const GExpr *e) {
     const GExpr *indices[GRAPH_MAX_FREE];
     int count;

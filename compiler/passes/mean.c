@@ -214,6 +214,7 @@ typedef struct Side {
     Factors factors;
 } Side;
 
+/* True if the value is a mean over the terms of the products, with the same weights. */
 static bool is_over_same_terms(Logs *l, const Mean *products, const GExpr *e, Side *side) {
     Graph *g = l->g;
     Mean m;

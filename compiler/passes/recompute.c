@@ -259,6 +259,7 @@ static GNode *read_at(Renew *w, int number, int at) {
     return w->copies[number];
 }
 
+/* Makes the graph anew, in which readers behind a cut read second copies. */
 static void rebuild_graph(Recompute *r) {
     Graph *g = r->g;
     Renew w = {r, arena_array(g->arena, GNode *, r->count + 1),

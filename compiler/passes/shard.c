@@ -68,6 +68,8 @@ static bool find_rows(Sharding *s, const GNode *n) {
     return false;
 }
 
+/* True if the first axis of the node runs over samples: a field of the batch, or an array each of
+ * whose shards reads rows of the same shard. */
 static bool is_made_by_rows(Sharding *s, const GNode *n) {
     if (n->id >= s->known) {
         const uint32_t known = 2 * n->id + 64;
@@ -139,6 +141,8 @@ static int64_t leaves_of(Sharding *s, const GNode *n, int axis) {
 
 /* ---- the two levels -------------------------------------------------------------------------- */
 
+/* Makes the array of the leaves, whose first axis numbers them: each sums its own range of the
+ * samples. */
 static GNode *leaf_node(Graph *g, const GNode *n, int axis, int64_t leaves) {
     ComputeSpec leaf;
     graph_open(g, n, &leaf);
@@ -158,6 +162,7 @@ static GNode *leaf_node(Graph *g, const GNode *n, int axis, int64_t leaves) {
     return graph_compute(g, &leaf);
 }
 
+/* Makes a sum over samples a tree of leaves. Returns any other node as it is. */
 static GNode *shard_node(void *context, Graph *g, GNode *n) {
     Sharding *s = context;
     if (!is_plain_sum(n) || is_made_by_rows(s, n)) return n;
@@ -245,6 +250,8 @@ static void note_readers(Joining *j, const GNode *n) {
         note_node(j, n->operands[i]);
 }
 
+/* Finds, for each tree, the tree that it is added to. Returns true if two trees are each other's.
+ */
 static bool find_pairs(Joining *j) {
     Graph *g = j->g;
     const uint32_t ids = graph_node_ids(g);

@@ -53,6 +53,7 @@ typedef struct Unify {
     ExprMap same; /* by part of the pattern: the part of the other that it was found to become */
 } Unify;
 
+/* True if the pattern becomes `e` for some values of the reduced indices, which u->found gets. */
 static bool unify(Unify *u, const GExpr *pattern, const GExpr *e) {
     for (int i = 0; i < u->spec->red_rank; i++) {
         if (pattern != u->spec->red[i]) continue;
@@ -107,6 +108,7 @@ static bool always_true(void *context, const GExpr *e) {
            always_differ(context, e->args[0], e->args[1]);
 }
 
+/* True if every index in `e` is in one of the arguments. */
 static bool only_indices_of(Graph *g, const GExpr *e, const GExpr *const *args, int count) {
     const GExpr *mine[GRAPH_MAX_FREE];
     const GExpr *theirs[GRAPH_MAX_FREE];

@@ -254,6 +254,8 @@ typedef struct Indices {
     const GExpr *block;
 } Indices;
 
+/* Opens the second level, which reduces over the kept axes and over `parts` blocks; 0: there are
+ * none. */
 static void open_second(Graph *g, const GNode *node, const Cut *cut, int64_t parts,
                         ComputeSpec *second, Indices *at) {
     int with = 0;
@@ -293,6 +295,7 @@ static GNode *split_rest(Graph *g, ComputeSpec *second, const ComputeSpec *first
     return shift_rest_of_parts(g, second, largest, rest);
 }
 
+/* Takes a sum in two levels, or returns the node as it is. */
 static GNode *split_node(Graph *g, GNode *node) {
     Cut cut;
     if (!choose_cut(g, node, &cut)) return node;

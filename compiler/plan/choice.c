@@ -86,6 +86,7 @@ static double priced_columns(const Contraction *c, ContractionBlock shape) {
            (left ? (double)(last.vectors * c->lanes) * shape_price(c, last) : 0);
 }
 
+/* Chooses the block whose shape costs least, with the rows and columns that it fills up in vain. */
 static void choose_block(Contraction *c) {
     const Product *p = &c->form;
     int count;

@@ -151,6 +151,7 @@ static Views views_of(const Sweep *s) {
     return views;
 }
 
+/* True if the formulas of another view contain the part, too. */
 static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView view,
                                const GExpr *part) {
     for (int i = 0; i < views->count; i++) {

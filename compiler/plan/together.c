@@ -54,6 +54,8 @@ void alike_begin(Alike *alike, const GNode *first) {
     alike_note(alike, first);
 }
 
+/* Adds a node behind the kernel's first one to the candidates, in the order of the graph, if its
+ * result has the kernel's shape. */
 static void list_alike(Alike *alike, GNode *node) {
     const GNode *first = alike->first;
     if (alike->noted[node->id] == alike->kernel ||

@@ -38,6 +38,8 @@ static GNode *slice(Chunk *c, Part *p, int64_t number) {
     return (*of)[number] = graph_compute(g, &spec);
 }
 
+/* Redirects a read in a block: to a block, to a copy of that part of a whole array, or to a whole
+ * array. */
 static const GExpr *read_block(void *context, Graph *g, const GExpr *e) {
     Chunk *c = context;
     if (e->op != G_LOAD || e->tensor->id >= c->ids) return e;

@@ -200,6 +200,7 @@ static void leave_out_part(Chunk *c, Part *p) {
         p->form = FORM_GIVEN;
 }
 
+/* Marks the arrays of the first loop that some reader wants whole. */
 static void choose_cut(const Chunk *c, Part *p) {
     p->is_cut = p->is_kept;
     for (int i = 0; i < p->users.count; i++) {

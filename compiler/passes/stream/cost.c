@@ -100,6 +100,8 @@ static Users users_of(const Stream *s, const Operands *operands, int root) {
 
 /* ---- the model ------------------------------------------------------------------------------- */
 
+/* Estimates the time of a step in which the product is streamed, and of one in which it is stored.
+ */
 static struct Cost cost_of(const Stream *s, const Operands *operands, int root) {
     const PairProduct *p = &s->roots[root].product;
     const Users users = users_of(s, operands, root);

@@ -46,6 +46,7 @@ static bool is_of_pairs(const PairProduct *p) {
     return p->rows * p->columns >= (p->rows + p->columns) * p->depth;
 }
 
+/* Lists the products that are large enough to be streamed. */
 static void find_roots(Stream *s) {
     Graph *g = s->g;
     int64_t forced = g->settings.stream_bytes;
@@ -62,6 +63,7 @@ static void find_roots(Stream *s) {
     }
 }
 
+/* Notes for each product whether it is streamed or stored, and why. */
 static void report_roots(Stream *s) {
     for (int i = 0; i < s->root_count; i++) {
         const Root *r = &s->roots[i];

@@ -106,6 +106,7 @@ static bool is_of_pairs(const Unstack *u, const GNode *n) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* Redirects a read of a stack to one of its parts, if the place along the axis is a constant. */
 static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Unstack *u = context;
     if (e->op != G_LOAD || e->tensor->id >= u->ids) return e;
@@ -170,6 +171,7 @@ static GNode *put_together(Unstack *u, const GNode *n, const Stack *s) {
     return graph_compute(g, &whole);
 }
 
+/* Makes a part for each value of the axis. Returns the array that puts them together. */
 static GNode *take_axis_apart(Unstack *u, const GNode *n, int axis) {
     Stack *s = u->stacks[n->id] = arena_new_of(u->g->arena, Stack);
     s->axis = axis;
