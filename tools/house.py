@@ -42,7 +42,8 @@ PREFIXES = {
     "compiler/cpu": "contraction cpu element emit emitter frame helper local loop vector",
     "compiler/driver": "arrays bench compare comparison data device field formula gradient "
                        "graphviz "
-                       "library link load lower memory method opencl options outcome print program "
+                       "library link load lower memory method opencl options outcome path print "
+                       "program "
                        "report settings source tool train trained write",
     "compiler/graph": "affine expr graph gx gx1 gx2 load node pair product reducer shard subscript",
     "compiler/library": "couplet formula library",

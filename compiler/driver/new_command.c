@@ -4,7 +4,9 @@
  * With --data, the folder is judged by the names of its files and then opened by the reader for
  * such files. So the spec has the right fields, a batch and an encoder that fit. */
 #include "compiler/driver/options.h"
+#include "compiler/driver/paths.h"
 #include "compiler/driver/report.h"
+#include "lang/utf8.h"
 #include "runtime/data/table.h"
 #include "runtime/files.h"
 
@@ -51,9 +53,6 @@ static const KindRow kinds[KINDS] = {
 typedef struct Found {
     int64_t counts[KINDS];
     const char *first[KINDS]; /* the first file of each kind that was met */
-    bool has_train;
-    bool has_test;
-    const char *test; /* the name of the second part: "test" or "val" */
     int64_t looked_at;
 } Found;
 
@@ -129,6 +128,8 @@ typedef struct Data {
     /* The paths from the current folder. They are equal if both parts are taken of one source. */
     const char *train;
     const char *test;
+    const char *train_in_spec; /* the same paths from the folder of the project */
+    const char *test_in_spec;
     const char *settings;
     const CoupletField *fields;
     int field_count;
@@ -184,15 +185,18 @@ static bool find_paths(Arena *arena, const char *path, const Found *found, Data 
 static const char *label_column(Arena *arena, const char *path) {
     static const char *const usual[] = {"label", "labels", "class", "target", "y"};
     FILE *file = fopen(path, "r");
-    char line[4096] = "";
+    char *line = NULL;
+    size_t room = 0;
     const char *found = NULL;
-    if (file && !fgets(line, sizeof line, file)) line[0] = 0;
+    const bool is_read = file && getline(&line, &room, file) > 0;
     if (file) fclose(file);
     char *rest = NULL;
-    for (char *word = strtok_r(line, ",\r\n", &rest); word; word = strtok_r(NULL, ",\r\n", &rest))
+    char *word = is_read ? strtok_r(line, ",\r\n", &rest) : NULL;
+    for (; word; word = strtok_r(NULL, ",\r\n", &rest))
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
             if (!found && strcasecmp(word, usual[i]) == 0)
                 found = arena_strndup(arena, word, strlen(word));
+    free(line);
     return found;
 }
 
@@ -389,34 +393,46 @@ static bool fill_parts(Arena *arena, const Data *d, Parts *p) {
     return false;
 }
 
-/* Returns the path as seen from the folder of the project. */
-static const char *path_from(Arena *arena, const char *project, const char *path) {
-    if (*path == '/') return path;
-    const char *up = "../";
-    for (const char *at = project; *at; at++)
-        if (*at == '/' && at[1] && at[1] != '/') up = arena_printf(arena, "%s../", up);
-    if (*project == '/') {
-        char *real = realpath(path, NULL);
-        const char *copy = real ? arena_strndup(arena, real, strlen(real)) : path;
-        free(real);
-        return copy;
+/* Returns the path as the spec says it: seen from the folder of the project. Returns NULL after a
+ * message, which also tells of a path that no text of a spec can be. */
+static const char *path_in_spec(Arena *arena, const char *project, const char *path) {
+    const char *seen = path_seen_from(arena, project, path);
+    if (!seen) {
+        report(CODE_DATA, "the way from `%s` to `%s` cannot be found: %s", project, path,
+               strerror(errno));
+        return NULL;
     }
-    return arena_printf(arena, "%s%s", up, path);
+    const size_t length = strlen(seen);
+    uint32_t code = 0;
+    int step = 1;
+    for (size_t at = 0; at < length && step; at += (size_t)step) {
+        step = utf8_read(seen + at, length - at, &code);
+        if (code == '"' || code == '\n') step = 0;
+    }
+    if (step) return seen;
+    report_with_help(CODE_DATA, "a link without such characters may lead there",
+                     "`%s`: a path in a spec is UTF-8 without quotes and ends of lines", seen);
+    return NULL;
 }
 
-static void write_data(Arena *arena, FILE *out, const char *project, const Data *d) {
+/* Writes the paths as the spec says them. Returns false after a message. */
+static bool place_data(Arena *arena, const char *project, Data *d) {
+    d->train_in_spec = path_in_spec(arena, project, d->train);
+    d->test_in_spec = d->train_in_spec ? path_in_spec(arena, project, d->test) : NULL;
+    return d->test_in_spec != NULL;
+}
+
+static void write_data(Arena *arena, FILE *out, const Data *d) {
     const bool parts = d->train == d->test;
     const char *reader = kinds[d->kind].reader;
     const char *comma = *d->settings ? ", " : "";
     const char *like = d->kind == LINES && !parts
                            ? arena_printf(arena, ", like = \"%s\"", strrchr(d->train, '/') + 1)
                            : "";
-    fprintf(out, "data train = data.%s(\"%s\"%s%s%s)\n", reader,
-            path_from(arena, project, d->train), comma, d->settings,
-            parts ? ", part = 0.0 .. 0.8" : "");
-    fprintf(out, "data test  = data.%s(\"%s\"%s%s%s%s)\n\n", reader,
-            path_from(arena, project, d->test), comma, d->settings,
-            parts ? ", part = 0.8 .. 1.0" : "", like);
+    fprintf(out, "data train = data.%s(\"%s\"%s%s%s)\n", reader, d->train_in_spec, comma,
+            d->settings, parts ? ", part = 0.0 .. 0.8" : "");
+    fprintf(out, "data test  = data.%s(\"%s\"%s%s%s%s)\n\n", reader, d->test_in_spec, comma,
+            d->settings, parts ? ", part = 0.8 .. 1.0" : "", like);
 }
 
 static void write_eval(FILE *out, const Parts *p, int64_t rows) {
@@ -434,8 +450,7 @@ static void write_eval(FILE *out, const Parts *p, int64_t rows) {
             k, p->field);
 }
 
-static const char *spec_text(Arena *arena, const char *project, const char *name, const Data *d,
-                             const Parts *p) {
+static const char *spec_text(Arena *arena, const char *name, const Data *d, const Parts *p) {
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
@@ -446,7 +461,7 @@ static const char *spec_text(Arena *arena, const char *project, const char *name
             "#     couplet train %s.cpl                 into runs/%s\n"
             "use %s\n\n",
             name, p->what, name, name, name, p->uses);
-    write_data(arena, out, project, d);
+    write_data(arena, out, d);
     fprintf(out,
             "# Numbers that --set changes: couplet train %s.cpl --set tau=0.1\n"
             "hyper tau = 0.2 | tau > 0\nhyper lr = 0.001 | lr > 0\n\n"
@@ -546,12 +561,21 @@ static const char *project_name(const char *folder) {
     return NULL;
 }
 
+/* Returns the folder without slashes at its end, which a shell's completion writes. */
+static const char *without_last_slashes(Arena *arena, const char *folder) {
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/')
+        length--;
+    return arena_strndup(arena, folder, length);
+}
+
 static int make_project(Arena *arena, const Options *o) {
-    if (!project_name(o->file)) return 2;
-    const char *name = project_name(o->file);
+    const char *folder = without_last_slashes(arena, o->file);
+    const char *name = project_name(folder);
     const char *spec = NULL;
-    if (is_there(o->file)) {
-        report(CODE_OUTPUT, "`%s` is there already, and nothing is written into it", o->file);
+    if (!name) return 2;
+    if (is_there(folder)) {
+        report(CODE_OUTPUT, "`%s` is there already, and nothing is written into it", folder);
         return 1;
     }
     if (o->data.count > 1) {
@@ -561,15 +585,17 @@ static int make_project(Arena *arena, const Options *o) {
     if (o->data.count) {
         Data data = {.kind = KIND_NONE};
         Parts parts;
-        if (!examine(arena, o->data.items[0], &data) || !fill_parts(arena, &data, &parts)) return 1;
+        if (!examine(arena, o->data.items[0], &data) || !fill_parts(arena, &data, &parts) ||
+            !place_data(arena, folder, &data))
+            return 1;
         printf("%s: %s, %lld samples%s\n", o->data.items[0], parts.what, (long long)data.rows,
                parts.label ? ", with labels" : ", without labels");
-        spec = spec_text(arena, o->file, name, &data, &parts);
+        spec = spec_text(arena, name, &data, &parts);
     } else
         spec = standard_spec(arena, name);
-    if (!spec || !write_project(arena, o->file, name, spec)) return 1;
-    printf("made %s/%s.cpl, README.md and .gitignore: couplet train %s/%s.cpl\n", o->file, name,
-           o->file, name);
+    if (!spec || !write_project(arena, folder, name, spec)) return 1;
+    printf("made %s/%s.cpl, README.md and .gitignore: couplet train %s/%s.cpl\n", folder, name,
+           folder, name);
     return 0;
 }
 

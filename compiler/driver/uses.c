@@ -5,6 +5,7 @@
  * that is reached by two paths is copied to both places. */
 #include "compiler/driver/uses.h"
 
+#include "compiler/driver/paths.h"
 #include "runtime/files.h"
 
 #include <dirent.h>
@@ -303,27 +304,6 @@ typedef struct Layout {
     bool clash;
 } Layout;
 
-/* Returns the path without "." and without "x/..", as far as possible. */
-static const char *normal(Arena *arena, const char *path) {
-    const char **parts = arena_array(arena, const char *, strlen(path) + 1);
-    int count = 0;
-    for (const char *at = path; *at;) {
-        const size_t length = strcspn(at, "/");
-        const char *part = arena_strndup(arena, at, length);
-        at += length + (at[length] == '/');
-        const bool is_up = strcmp(part, "..") == 0;
-        if (!*part || strcmp(part, ".") == 0) continue;
-        if (is_up && count && strcmp(parts[count - 1], "..") != 0)
-            count--;
-        else
-            parts[count++] = part;
-    }
-    const char *text = "";
-    for (int i = 0; i < count; i++)
-        text = arena_printf(arena, "%s%s%s", text, i ? "/" : "", parts[i]);
-    return text;
-}
-
 static int climbs_of(const char *place) {
     int climbs = 0;
     while (strncmp(place, "../", 3) == 0) {
@@ -374,8 +354,8 @@ static const char *place_of_use(Layout *l, const Placed *by, const Param *use, c
         by->module->used && by->module->used->is_folder ? by->at : folder_of(l->arena, by->at);
     const char *path = without_slashes(l->arena, use->path);
     const bool lacks_ending = !m->used->is_folder && !ends_in_cpl(path);
-    return normal(l->arena,
-                  arena_printf(l->arena, "%s/%s%s", folder, path, lacks_ending ? ending : ""));
+    return path_normal(l->arena,
+                       arena_printf(l->arena, "%s/%s%s", folder, path, lacks_ending ? ending : ""));
 }
 
 static void place_uses(Layout *l, Placed by) {
@@ -403,10 +383,10 @@ static const char *last_folders(Arena *arena, const char *folder, int count) {
 static void name_files(Layout *l, const char *folder, const char *main, KeptFiles *out) {
     Arena *arena = l->arena;
     const char *inside = arena_printf(arena, "spec/%s", last_folders(arena, folder, l->climbs));
-    out->main = normal(arena, join_paths(arena, inside, main));
+    out->main = path_normal(arena, join_paths(arena, inside, main));
     for (int i = 0; i < l->files.count; i++) {
         const KeptFile *f = &l->files.items[i];
-        const char *name = normal(arena, arena_printf(arena, "%s/%s", inside, f->name));
+        const char *name = path_normal(arena, arena_printf(arena, "%s/%s", inside, f->name));
         array_push(arena, &out->items, ((KeptFile){f->source, name}));
     }
 }

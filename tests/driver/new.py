@@ -102,8 +102,9 @@ KINDS = {"pictures": ("data.images", "part = 0.0 .. 0.8", "knn("), "split": ("sp
 
 with tempfile.TemporaryDirectory() as folder:
     def run(*arguments):
-        return subprocess.run([couplet, *map(str, arguments)], cwd=folder, capture_output=True,
-                              text=True)
+        words = [word if isinstance(word, bytes) else str(word) for word in arguments]
+        return subprocess.run([couplet, *words], cwd=folder, capture_output=True, text=True,
+                              errors="replace")
 
     make_data(folder)
     modules = os.path.join(os.path.dirname(os.path.abspath(couplet)), "runtime")
@@ -128,6 +129,35 @@ with tempfile.TemporaryDirectory() as folder:
     done = run("new", "plain")
     check(done.returncode == 0 and run("check", "plain/plain.cpl").returncode == 0,
           "without data", done.stderr)
+    # However the folders are written, the path in the spec leads from the project to the data.
+    os.makedirs(f"{folder}/here/deep")
+    os.symlink(f"{folder}/here/deep", f"{folder}/link")
+    os.symlink("pictures", f"{folder}/seen")
+    top = os.path.realpath(folder)
+    places = [("./w1", "pictures", "../pictures"), ("here/../w2", "pictures", "../pictures"),
+              ("here//deep/w3", "./pictures/", "../../../pictures"),
+              ("w4/", "pictures", "../pictures"), ("link/w5", "pictures", "../../../pictures"),
+              (f"../{os.path.basename(top)}/w6", "here/.././seen", "../seen"),
+              ("w7", "link/../../pictures", "../pictures"), ("w8", f"{top}/seen", f"{top}/seen"),
+              (f"{top}/w9", "pictures", f"{top}/pictures"), ("gone/../w10", "seen", "../seen"),
+              ("w11", "pictures//a/..", "../pictures")]
+    for project, data, path in places:
+        made = run("new", project, "--data", data)
+        spec = f"{project.rstrip('/')}/{project.rstrip('/').rsplit('/')[-1]}.cpl"
+        text = open(f"{folder}/{spec}" if spec[0] != "/" else spec).read() if (
+            made.returncode == 0) else ""
+        done = run("check", spec)
+        check(f'data train = data.images("{path}",' in text and done.returncode == 0,
+              f"new {project} --data {data} reads {path}", made.stderr + text[:600] + done.stderr)
+    os.symlink("pictures", f"{folder}/a\"b")
+    os.symlink("pictures", f"{folder}/caf\xe9".encode("latin-1"))
+    wide = ",".join(f"column_of_numbers_{i:04}" for i in range(300))
+    wide = wide[:4090] + "," + wide[4091:]
+    command.write(f"{folder}/wide.csv", wide.replace("column_of_numbers_0299", "class") + "\n"
+                  + 40 * (",".join(["1"] * (wide.count(",") + 1)) + "\n"))
+    done = run("new", "wide", "--data", "wide.csv")
+    check(done.returncode == 0 and 'label = "class"' in open(f"{folder}/wide/wide.cpl").read(),
+          "the label of a table with a long first line", done.stdout + done.stderr)
     os.makedirs(f"{folder}/empty")
     os.makedirs(f"{folder}/mixed")
     picture(f"{folder}/mixed/a.png", 8, (1, 2, 3))
@@ -140,8 +170,10 @@ with tempfile.TemporaryDirectory() as folder:
                (("new", "q", "--data", "nowhere"), 1, "`nowhere`: No such file"),
                (("new", "q", "--data", "empty"), 1, "holds no file that a reader is known for"),
                (("new", "q", "--data", "mixed"), 1, "several kinds: 1 of sounds, 1 of pictures"),
+               (("new", "q", "--data", 'a"b'), 1, "a path in a spec is UTF-8 without quotes"),
+               (("new", "q", "--data", b"caf\xe9"), 1, "a path in a spec is UTF-8 without quotes"),
                (("new", "q", "--data", "few.csv"), 1, "has 1 samples")]
     for arguments, status, word in refused:
-        check.refused(" ".join(arguments), run(*arguments), word, status=status)
+        check.refused(" ".join(map(str, arguments)), run(*arguments), word, status=status)
     check(not os.path.exists(f"{folder}/q"), "what is refused writes nothing")
 check.finish()
