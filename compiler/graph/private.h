@@ -25,6 +25,7 @@ typedef struct GraphTables {
     ARRAY(const char *) fresh_names;
 } GraphTables;
 
+/* Returns the one copy of the expression that the graph keeps, without folding. */
 const GExpr *graph_intern_expr(Graph *g, const GExpr *e);
 const GExpr *graph_node_index(Graph *g, int number);
 bool graph_index_is_fresh(const GExpr *e);

@@ -7,7 +7,7 @@
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
-/* True if the arrays differ in the axis alone. Returns false after a message. */
+/* True if the arrays have equal shapes apart from the axis. Returns false after a message. */
 static bool joins(Lower *l, const Value *args, int count, int axis, Span span) {
     for (int i = 0; i < count; i++) {
         if (args[i].kind != VALUE_ARRAY || value_rank(&args[i]) != value_rank(&args[0])) {

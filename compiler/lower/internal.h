@@ -258,6 +258,7 @@ int64_t value_extent(const Value *value, int axis);
 /* Gives the extents of a value for a message: "[8, 64]", or "one number". */
 const char *value_shape_text(Lower *l, const Value *value);
 const char *lower_shape_text(Lower *l, const GNode *node);
+/* Returns the element at indices, one for each axis of the value. A scalar is its own element. */
 const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *indices, Span span);
 /* Returns the value as a tensor over its free indices, in the order of binding, and then its own
  * axes. `free` gets the free indices. */
@@ -281,11 +282,14 @@ void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const 
 int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except,
                       int except_count, const GExpr **out);
 const GExpr *lower_as_real(Lower *l, const GExpr *expr);
+/* Finds an extent. Returns false after a message, with an extent of 1. */
 bool lower_eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);
+/* Notes that the program depends on the hyper, so that another value needs another compilation. */
 void lower_mark_static(Lower *l, const Symbol *symbol);
 
 /* lower_expr.c */
 Value lower_value(Lower *l, const Expr *expr);
+/* Lowers an expression that must be one number. Returns 0 after a message. */
 const GExpr *lower_scalar(Lower *l, const Expr *expr);
 /* Lowers an expression at method level, where no index is free. */
 GNode *lower_tensor(Lower *l, const Expr *expr);
@@ -304,6 +308,8 @@ const char *lower_range(Lower *l, const Expr *e);
 bool lower_is_library(const Source *source);
 
 /* static.c: numbers that are known at compile time */
+/* Finds the number that an expression is, with truth as 1 or 0. Returns false if it is not known.
+ */
 bool lower_static(Lower *l, const Expr *expr, double *out);
 /* Finds the extent of an axis. Returns false unless it is a whole number from 1 on. */
 bool lower_extent(Lower *l, const Expr *e, int64_t *out);
@@ -314,6 +320,7 @@ double lower_known_number(Lower *l, const Expr *expr);
 /* Returns the value of a reduction, over the free indices. `otherwise` is its value where it has no
  * term, or NULL. */
 const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise);
+/* Returns a node that sums over `red`. Its axes are the other free indices, which `free` gets. */
 GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red,
                       int red_count, const GExpr **free, int *free_count, Span span);
 /* Returns the index that a name is bound to at the place at hand. */
@@ -369,15 +376,23 @@ bool let_unrolls(const Stmt *let);
 Value let_unrolled_value(Lower *l, const Stmt *let);
 
 /* net.c */
+/* Returns the network that an expression makes or names; one that it makes gets this path. NULL
+ * after a message. */
 Net *lower_net(Lower *l, const Expr *expr, const char *path);
+/* Makes the network of a definition. `call` has its configuration; NULL: the defaults. */
 Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *path);
 Net *net_copy(Lower *l, Net *from, const char *path, const char *origin);
+/* Returns the part of a chain that has this name. NULL: there is none. */
 Net *net_part(Net *net, const char *name);
 Value net_apply(Lower *l, Net *net, Value input, const Expr *call);
+/* Notes a state once. Unless `param` has a shape, the state gets `like_shape`. */
 void state_declare(Lower *l, const char *path, const char *origin, const Param *param,
                    StateRole role, const int64_t *like_shape, int like_rank);
+/* Returns the value of a state at this point of the step. */
 GNode *state_now(Lower *l, const char *name);
+/* Makes later reads of the state in this step give the value. */
 void state_renew(Lower *l, const char *name, GNode *value, Span span);
+/* NULL: no state of this name is declared yet. */
 const StateRecord *state_find_record(const Lower *l, const char *name);
 
 /* draw.c */
@@ -389,11 +404,14 @@ void lower_starts(Lower *l); /* fills the init graph from the records */
 int64_t site_key(const char *path);
 
 /* prove.c */
+/* Returns false if the index may leave the extent, with such an index in `bad`. Sets
+ * `data_dependent` if data decide, which only a run can check. */
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent,
                     int64_t *bad);
 
 /* lower_data.c */
 void lower_declare_source(Lower *l, const Stmt *stmt);
+/* Returns the number of the source, or -1. */
 int lower_find_source(const Lower *l, const char *name);
 /* Returns the field of this name, and notes that it is read. NULL: the name is `index`, which is no
  * column. */
@@ -425,6 +443,7 @@ void lower_declare_queue(Lower *l, const Stmt *stmt);
 void state_declare_of_method(Lower *l, const Stmt *stmt, StateRole role);
 void lower_push_queues(Lower *l, const Stmt *stmt);
 Value lower_new(Lower *l, const Expr *target); /* the value of `new(s)` */
+/* True where a row of the queue has been filled. */
 const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row);
 /* Returns the right side of an update, in the shape of the state. */
 GNode *state_new_value(Lower *l, const Stmt *update, GNode *state);
@@ -435,6 +454,7 @@ void lower_update_states(Lower *l);
 /* optimise.c */
 void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values,
                        int count, const Stmt *train);
+/* Adds up the gradients of the losses, and clips them. */
 void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train);
 void optimise(Lower *l, const Stmt *train);
 /* Returns the value to which an ema edge `before forward` has moved the state in this step, or NULL
@@ -445,7 +465,9 @@ void lower_warn_unreached(Lower *l);
 
 /* phase.c */
 void lower_find_phases(Lower *l); /* from the conditions in the method */
+/* Collects the statements of the phase. */
 void lower_enter_phase(Lower *l, LoweredPhase *phase);
+/* True if the condition of a `when` holds in the phase at hand. */
 bool phase_holds(Lower *l, const Expr *condition);
 bool stage_holds(const Lower *l, const Symbol *stage); /* true for the stage of the phase at hand */
 
@@ -470,7 +492,9 @@ void lower_eval(Lower *l, const Stmt *stmt);
 /* method.c */
 /* True for rows of reals, [batch, D] or [views, batch, D]. */
 bool lower_is_embedding(const Lower *l, const Value *value);
+/* Begins a graph, with nothing lowered in it. */
 void lower_begin_graph(Lower *l, const char *name, bool training);
+/* NULL: the block, which may be NULL, has no such setting. */
 const Expr *lower_find_setting(const Stmt *block, const char *name);
 /* Makes the graph at hand a unit, which lower_next hands out. */
 GraphUnit *lower_add_unit(Lower *l, UnitKind kind);

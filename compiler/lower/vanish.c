@@ -9,7 +9,8 @@
  * or too small together, the result is NaN, and the run stops with the line.
  *
  * A quotient is NaN where its denominator has vanished. It is NaN, too, where its numerator has
- * vanished and its denominator is below 2^-60: over a larger denominator the loss does not count.
+ * vanished and its denominator is below 2^-60. Over a larger denominator the lost digits are of no
+ * account.
  *
  * Note [Vanished]
  * A product is 0 in earnest where a factor is, and has vanished where it is below what float32

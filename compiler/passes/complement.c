@@ -212,7 +212,7 @@ static const GExpr *guard_of_row(Logs *l, const ComputeSpec *sum, const Softmax 
 }
 
 /* True if the value is an entry of a softmax's row, and the sum takes every entry of that row once.
- * *where is the condition under which a term is such an entry; it is 0 elsewhere. */
+ * *where is the condition under which a term is such an entry; all other terms are 0. */
 static bool is_of_whole_row(Logs *l, const ComputeSpec *sum, const GExpr *value, Softmax *row,
                             const GExpr **where) {
     WeightedEntry e = {0};

@@ -89,8 +89,7 @@ static bool take_factor(Factors *f, const GExpr *e) {
     return false;
 }
 
-/* Takes the factors `of` a product out of those of another product. Returns false if one of them is
- * not there. */
+/* Takes the factors of the product `of` out of `f`. Returns false if one of them is not in `f`. */
 static bool take_factors(Factors *f, const Factors *of) {
     for (int i = 0; i < of->count; i++)
         if (!take_factor(f, of->items[i])) return false;
@@ -232,8 +231,8 @@ static bool is_over_same_terms(Logs *l, const Mean *products, const GExpr *e, Si
     return side->mean && add_factors(l, side->entry, &side->factors);
 }
 
-/* A weighted sum that underflows may have been 0 or not. If the sum of the weights is tiny as well,
- * the loss counts in the quotient, so the sum is NaN. */
+/* A weighted sum that underflows may have been 0 or not. Divided by a tiny sum of weights, the
+ * difference would count, so the sum is NaN then. */
 static const GExpr *unless_vanished(Graph *g, const GExpr *sum, const GExpr *weights) {
     static const double small_weights = 0x1p-60;
     const GExpr *has_small_weights =

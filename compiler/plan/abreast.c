@@ -16,7 +16,7 @@ enum { MOST_DEEP = 16 /* depths of deferred nodes that are told apart, each a la
 
 /* The bytes that launch groups and deferred nodes may cost. */
 typedef struct Limits {
-    /* The most bytes of the arrays that a kernel reads, for which they may live a few kernels
+    /* If the arrays that a kernel reads take no more bytes than this, they may live a few kernels
      * longer for the sake of a common launch. */
     int64_t small;
     int64_t tiny; /* the size below which an array may live to the end of the step in any case */

@@ -34,6 +34,7 @@ static inline int argument_of_chunk(const Arguments *a) {
 static inline int argument_of_constant(const Arguments *a, int number) {
     return a->loop_count + 1 + number;
 }
+/* Returns the words of the arguments: extents, the chunk, and the bits of constants. */
 const int32_t *arguments_table(Arena *arena, const Arguments *a, int *count);
 
 /* Returns the arguments of a COMPUTE kernel, whose first node sets the loops. NULL: the kernel has
