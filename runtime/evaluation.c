@@ -60,9 +60,7 @@ bool couplet_eval_tells(const CoupletEval *eval) {
 
 /* ---- what is measured ------------------------------------------------------------------------ */
 
-const char *couplet_subject_name(const CoupletProgram *program, const CoupletTable *data,
-                                 CoupletSubject subject) {
-    (void)data;
+const char *couplet_subject_name(const CoupletProgram *program, CoupletSubject subject) {
     for (int i = 0; subject == COUPLET_RAW && i < program->feature_count; i++) {
         const CoupletBuffer *field;
         for (int f = 0; (field = couplet_features_field(program->features[i], f, NULL)); f++)

@@ -16,8 +16,7 @@ typedef enum {
 } CoupletSubject;
 /* Returns the name of a subject: "raw pixels" (or "raw values" if features are not made of bytes),
  * "before training", "in training" or "after training". */
-const char *couplet_subject_name(const CoupletProgram *program, const CoupletTable *data,
-                                 CoupletSubject subject);
+const char *couplet_subject_name(const CoupletProgram *program, CoupletSubject subject);
 /* Returns the subject of this name, or COUPLET_SUBJECTS if there is none. */
 CoupletSubject couplet_subject_of(const char *name);
 

@@ -129,7 +129,8 @@ void couplet_file_drop(const char *path, FILE *file) {
 void couplet_folder_sync(const char *path) {
     char folder[COUPLET_PATH_BYTES];
     const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) : 0;
+    /* the folder of "/file" is "/" */
+    size_t length = slash ? (size_t)(slash - path) + (slash == path) : 0;
     if (length >= sizeof folder) return;
     memcpy(folder, path, length);
     folder[length] = 0;
@@ -207,17 +208,24 @@ char *couplet_text_read(const char *path, size_t *length, char *error, size_t er
     FILE *file = fopen(path, "rb");
     struct stat status;
     char *text = NULL;
-    if (!file || fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode)) {
-        if (file && errno == 0) errno = EISDIR;
+    bool is_regular = file && fstat(fileno(file), &status) == 0;
+    if (is_regular && !S_ISREG(status.st_mode)) {
+        errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+        is_regular = false;
+    }
+    if (!is_regular) {
         fail(path, "cannot be read", error, error_bytes);
+    } else if (!(text = malloc((size_t)status.st_size + 1))) {
+        snprintf(error, error_bytes, "%s: out of memory for %lld bytes", path,
+                 (long long)status.st_size);
     } else {
-        text = malloc((size_t)status.st_size + 1);
-        *length = text ? fread(text, 1, (size_t)status.st_size, file) : 0;
-        if (text)
-            text[*length] = 0;
-        else
-            snprintf(error, error_bytes, "%s: out of memory for %lld bytes", path,
-                     (long long)status.st_size);
+        *length = fread(text, 1, (size_t)status.st_size, file);
+        text[*length] = 0;
+        if (ferror(file)) {
+            fail(path, "cannot be read", error, error_bytes);
+            free(text);
+            text = NULL;
+        }
     }
     if (file) fclose(file);
     return text;

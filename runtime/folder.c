@@ -143,7 +143,8 @@ void couplet_folder_split(const char *path, char *folder, const char **checkpoin
     if (length <= end || strcmp(path + length - end, COUPLET_KEPT_END) != 0 ||
         stat(path, &info) != 0 || !S_ISREG(info.st_mode))
         return;
-    snprintf(folder, COUPLET_PATH_BYTES, "%.*s", slash ? (int)(slash - path) : 1,
+    /* the folder of "/checkpoint" is "/", and without a slash it is the one that we are in */
+    snprintf(folder, COUPLET_PATH_BYTES, "%.*s", slash > path ? (int)(slash - path) : 1,
              slash ? path : ".");
     *checkpoint = slash ? slash + 1 : path;
 }

@@ -236,7 +236,7 @@ static void check_empty(Search *s) {
     if (!f->empty_is_fault || f->guard < 0) return;
     const uint32_t reads =
         f->exprs[f->guard].indices | (f->active >= 0 ? f->exprs[f->active].indices : 0);
-    const uint32_t own = reads & couplet_formula_all_indices(f);
+    const uint32_t own = reads & couplet_formula_result_indices(f);
     const uint32_t reduced = reads & ~own;
     memset(p->index, 0, sizeof p->index);
     do {
@@ -282,13 +282,13 @@ static void check_stored(Search *s) {
         if (couplet_formula_fits_int(value) || p->work->left <= 0) continue;
         Text t = couplet_formula_begin_finding(s->out, COUPLET_FAULT_WHOLE);
         couplet_formula_add(&t, "a whole number is outside -2147483648 to 2147483647");
-        couplet_formula_add_point(&t, p, couplet_formula_all_indices(f));
+        couplet_formula_add_point(&t, p, couplet_formula_result_indices(f));
         couplet_formula_add(&t, ": it is %.0f", value);
         s->out->advice = advice_of(COUPLET_FAULT_WHOLE);
         couplet_formula_set_place(p->work, f->place, s->out);
         s->found = true;
         return;
-    } while (advance_some(p->index, f, couplet_formula_all_indices(f)) && p->work->left > 0);
+    } while (advance_some(p->index, f, couplet_formula_result_indices(f)) && p->work->left > 0);
 }
 
 static void check_compute(Search *s) {

@@ -145,7 +145,7 @@ static void blame_reduction(Point *p, CoupletFinding *out) {
     else
         couplet_formula_add(&t, "the sum of %lld finite terms is larger than float32 holds",
                             (long long)terms);
-    couplet_formula_add_point(&t, p, couplet_formula_all_indices(f));
+    couplet_formula_add_point(&t, p, couplet_formula_result_indices(f));
     out->advice = "float32 ends at 3.4e38: normalise what is added here";
     couplet_formula_set_place(p->work, f->place, out);
 }

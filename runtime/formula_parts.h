@@ -145,7 +145,7 @@ void couplet_formula_add_string(Text *t, const Work *w, int number);
  * j = 4". Writes nothing if there are none. */
 void couplet_formula_add_point(Text *t, const Point *p, uint32_t which);
 /* Returns the indices of the result, a bit for each. */
-uint32_t couplet_formula_all_indices(const Formula *f);
+uint32_t couplet_formula_result_indices(const Formula *f);
 /* Writes an expression in the language's syntax, with values for its reads. It is put in
  * parentheses if it binds looser than `binds`, the precedence of the operator around it. */
 void couplet_formula_add_expr(Text *t, Point *p, int number, int binds);

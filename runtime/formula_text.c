@@ -65,7 +65,7 @@ void couplet_formula_add_point(Text *t, const Point *p, uint32_t which) {
     if (!named && count) couplet_formula_add(t, "]");
 }
 
-uint32_t couplet_formula_all_indices(const Formula *f) {
+uint32_t couplet_formula_result_indices(const Formula *f) {
     return (1u << f->rank) - 1;
 }
 

@@ -53,9 +53,14 @@ static void lose(Watch *w, int rank, const char *format, double seconds) {
 
 /* ---- beats ----------------------------------------------------------------------------------- */
 
+/* True if a transport has begun the transfer and has not been told to end it. */
+static bool is_begun(const CoupletTransfer *t) {
+    return t->words[0] | t->words[1] | t->words[2] | t->words[3];
+}
+
 static bool is_idle(CoupletGroupInside *in, CoupletTransfer *t, Watch *w) {
     bool is_done = true;
-    if (!(t->words[0] | t->words[1] | t->words[2] | t->words[3])) return true;
+    if (!is_begun(t)) return true;
     return !in->transport->done(in->link, t, &is_done, w->why) || is_done;
 }
 
@@ -252,7 +257,7 @@ static void drop_beats(CoupletGroupInside *in) {
     for (int i = 0; i < in->neighbour_count; i++) {
         CoupletTransfer *both[] = {&in->neighbours[i].sending, &in->neighbours[i].receiving};
         for (int k = 0; k < 2; k++)
-            if (both[k]->words[0] | both[k]->words[1]) in->transport->abandon(in->link, both[k]);
+            if (is_begun(both[k])) in->transport->abandon(in->link, both[k]);
     }
 }
 

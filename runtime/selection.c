@@ -116,11 +116,6 @@ static bool keep_condition(const Choosing *c, const CoupletCondition *condition)
     }
     const CoupletField *field = couplet_table_field(t, condition->field, &number);
     char text[128];
-    if (strcmp(condition->field, "index") == 0) {
-        for (int64_t i = 0; i < t->held; i++)
-            if (!compares((double)i, condition)) c->kept[i] = 0;
-        return true;
-    }
     if (!field) {
         snprintf(c->error, c->error_bytes, "%s has no field `%s` that rows could be kept by",
                  t->name, condition->field);

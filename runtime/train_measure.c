@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 const char *couplet_trainer_subject_name(const Trainer *t, CoupletSubject subject) {
-    return couplet_subject_name(t->program, t->sources.data, subject);
+    return couplet_subject_name(t->program, subject);
 }
 
 bool couplet_trainer_name_measures(Trainer *t) {

@@ -57,14 +57,14 @@ static bool compare_bits(Subject *s, Verdict *v, const Result *const result[BACK
 
 /* True if a back end reports the fault that the CPU on one thread reports, or if neither reports
  * one. */
-static bool same_fault_on_ranks(Subject *s, Verdict *v, const Result *const result[BACKENDS],
-                                Backend ranks) {
+static bool same_fault_on_host(Subject *s, Verdict *v, const Result *const result[BACKENDS],
+                               Backend other) {
     const char *alone = result[ON_ONE_THREAD]->fault;
-    const char *found = result[ranks]->fault;
+    const char *found = result[other]->fault;
     if (!alone && !found) return true;
     if (alone && found && strcmp(alone, found) == 0) return true;
     *v =
-        (Verdict){OTHER_BITS, arena_printf(s->arena, "%s: %s; and by %s: %s", backend_names[ranks],
+        (Verdict){OTHER_BITS, arena_printf(s->arena, "%s: %s; and by %s: %s", backend_names[other],
                                            found ? found : "no fault", backend_names[ON_ONE_THREAD],
                                            alone ? alone : "no fault")};
     return false;
@@ -113,7 +113,7 @@ Verdict compare(Subject *s, const Result *const result[BACKENDS], unsigned wante
             return v;
     for (int i = ON_TWO_THREADS; i < BACKENDS; i++)
         if ((wanted & 1) && ((wanted >> i) & 1) && i != ON_A_DEVICE &&
-            !same_fault_on_ranks(s, &v, result, (Backend)i))
+            !same_fault_on_host(s, &v, result, (Backend)i))
             return v;
     for (int i = ON_TWO_THREADS; i < BACKENDS && !s->fault; i++)
         if ((wanted & 1) && ((wanted >> i) & 1) && i != ON_A_DEVICE &&

@@ -2,6 +2,7 @@
  * time writes it. */
 #include "runtime/files.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,6 +27,15 @@ static void expect_text(const char *text) {
 
 static void write_whole_text(const char *text) {
     if (!couplet_text_write(path, text, error, sizeof error)) fail_msg("%s", error);
+}
+
+/* The reason is that of this call, whatever an earlier one left in errno. */
+static void a_folder_is_no_text(void **state) {
+    (void)state;
+    size_t length;
+    errno = ENOENT;
+    assert_null(couplet_text_read(folder, &length, error, sizeof error));
+    assert_non_null(strstr(error, strerror(EISDIR)));
 }
 
 static void what_a_dead_process_left(void **state) {
@@ -91,6 +101,7 @@ static void two_processes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_folder_is_no_text),
         cmocka_unit_test(what_a_dead_process_left),
         cmocka_unit_test(a_file_that_is_dropped),
         cmocka_unit_test(two_processes),
