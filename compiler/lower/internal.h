@@ -308,8 +308,7 @@ const char *lower_range(Lower *l, const Expr *e);
 bool lower_is_library(const Source *source);
 
 /* static.c: numbers that are known at compile time */
-/* Finds the number that an expression is, with truth as 1 or 0. Returns false if it is not known.
- */
+/* Finds the number that an expression is; truth is 1 or 0. Returns false if it is not known. */
 bool lower_static(Lower *l, const Expr *expr, double *out);
 /* Finds the extent of an axis. Returns false unless it is a whole number from 1 on. */
 bool lower_extent(Lower *l, const Expr *e, int64_t *out);
@@ -376,8 +375,8 @@ bool let_unrolls(const Stmt *let);
 Value let_unrolled_value(Lower *l, const Stmt *let);
 
 /* net.c */
-/* Returns the network that an expression makes or names; one that it makes gets this path. NULL
- * after a message. */
+/* Returns the network that an expression names or makes, then with this path. NULL after a message.
+ */
 Net *lower_net(Lower *l, const Expr *expr, const char *path);
 /* Makes the network of a definition. `call` has its configuration; NULL: the defaults. */
 Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *path);
