@@ -375,8 +375,7 @@ bool let_unrolls(const Stmt *let);
 Value let_unrolled_value(Lower *l, const Stmt *let);
 
 /* net.c */
-/* Returns the network that an expression names or makes, then with this path. NULL after a message.
- */
+/* Returns the network that an expression names, or makes with this path. NULL after a message. */
 Net *lower_net(Lower *l, const Expr *expr, const char *path);
 /* Makes the network of a definition. `call` has its configuration; NULL: the defaults. */
 Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *path);
