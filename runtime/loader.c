@@ -178,7 +178,8 @@ static int64_t first_row(const CoupletLoader *l, int field) {
     return l->own[field] ? l->feed.own_first : 0;
 }
 
-static int64_t end_row(const CoupletLoader *l, int field) {
+/* Returns the number behind the last row of a field that is gathered. */
+static int64_t rows_end(const CoupletLoader *l, int field) {
     return l->own[field] ? l->feed.own_end : l->feed.batch;
 }
 
@@ -198,7 +199,7 @@ static void prefetch(const CoupletLoader *l) {
     for (int f = 0; f < l->table->field_count; f++) {
         if (!l->gathered[f]) continue;
         if (first_row(l, f) < first) first = first_row(l, f);
-        if (end_row(l, f) > end) end = end_row(l, f);
+        if (rows_end(l, f) > end) end = rows_end(l, f);
     }
     if (first < end) {
         couplet_table_prefetch(l->table, l->rows + first, end - first);
@@ -214,7 +215,7 @@ static void gather_batch(CoupletLoader *l, int64_t number) {
     if (t->mapped) prefetch(l);
     for (int f = 0; f < t->field_count; f++)
         if (l->gathered[f])
-            copy_field(l, f, l->rows, first_row(l, f), end_row(l, f), slot->fields[f]);
+            copy_field(l, f, l->rows, first_row(l, f), rows_end(l, f), slot->fields[f]);
 }
 
 void couplet_loader_whole(const CoupletLoader *l, int field, void *out) {
@@ -322,7 +323,7 @@ static bool allocate_field(const CoupletLoader *l, Slot *s, int field) {
     const int64_t row = couplet_field_bytes(&l->table->fields[field]);
     const int64_t ahead = first_row(l, field) * row;
     const int64_t gap = ahead % ALIGNMENT;
-    s->memory[field] = couplet_lines_take(gap + (end_row(l, field) - first_row(l, field)) * row);
+    s->memory[field] = couplet_lines_take(gap + (rows_end(l, field) - first_row(l, field)) * row);
     s->fields[field] = (void *)((uintptr_t)s->memory[field] + (uintptr_t)gap - (uintptr_t)ahead);
     return s->memory[field] != NULL;
 }
