@@ -323,65 +323,132 @@ static Normalisation describe_normalisation(DnnOperation *o, const dnnl_memory_d
     return n;
 }
 
+/* The passes of a layer: its primitives with their layouts. */
+typedef struct LayerPasses {
+    Convolution convolution;
+    Normalisation normalisation;
+    dnnl_primitive_desc_t to_input;
+    dnnl_primitive_desc_t to_weights;
+} LayerPasses;
+
+static LayerPasses describe_layer(DnnOperation *o, const ConvolutionShape *s) {
+    LayerPasses p = {.convolution = describe_convolution(o, s, dnnl_format_tag_any)};
+    if (o->failed) return p;
+    p.normalisation = describe_normalisation(o, layout_in(p.convolution.forward, DNNL_ARG_SRC));
+    p.to_input = backward_pass(o, &p.convolution, PASS_INPUT);
+    p.to_weights = backward_pass(o, &p.convolution, PASS_WEIGHTS);
+    return p;
+}
+
+static void release_layer(const LayerPasses *p) {
+    const dnnl_primitive_desc_t used[] = {p->normalisation.forward, p->normalisation.backward,
+                                          p->to_input, p->to_weights, p->convolution.forward};
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        dnnl_primitive_desc_destroy(used[i]);
+}
+
+/* The arrays of a layer; d_.. are gradients. */
+typedef struct LayerArrays {
+    Array *x, *normal, *y;
+    Array *d_x, *d_normal, *d_y;
+    Array *scale, *shift, *mean, *variance;
+    Array *d_scale, *d_shift;
+    Array *signs; /* where relu lets through */
+    Array *kernel, *d_kernel;
+    Array *kernel_back; /* the kernel as the pass to the input has it */
+} LayerArrays;
+
+static LayerArrays add_layer_arrays(DnnOperation *o, const LayerPasses *p, const float *x,
+                                    const float *gamma, const float *beta, const float *k,
+                                    const float *g) {
+    const ConvolutionShape *s = p->convolution.shape;
+    const dnnl_primitive_desc_t forward = p->convolution.forward;
+    const dnnl_memory_desc_t x_plain = image(s->batch, s->channels, s->size, dnnl_nhwc);
+    const dnnl_memory_desc_t y_plain = image(s->batch, s->out, out_size(s), dnnl_nhwc);
+    const dnnl_memory_desc_t k_plain = weights(s, dnnl_oihw);
+    const dnnl_memory_desc_t channel = vector_of(s->channels);
+    const dnnl_memory_desc_t *inside = layout_in(forward, DNNL_ARG_SRC);
+    const dnnl_memory_desc_t *sign = layout_in(p->normalisation.forward, DNNL_ARG_WORKSPACE);
+    return (LayerArrays){
+        .x = add_array(o, inside, &x_plain, x),
+        .normal = add_array(o, inside, &x_plain, NULL),
+        .d_x = add_array(o, inside, &x_plain, NULL),
+        .scale = add_array(o, &channel, &channel, gamma),
+        .shift = add_array(o, &channel, &channel, beta),
+        .mean = add_array(o, &channel, &channel, NULL),
+        .variance = add_array(o, &channel, &channel, NULL),
+        .d_scale = add_array(o, &channel, &channel, NULL),
+        .d_shift = add_array(o, &channel, &channel, NULL),
+        .signs = add_array(o, sign, sign, NULL),
+        .kernel = add_array(o, layout_in(forward, DNNL_ARG_WEIGHTS), &k_plain, k),
+        .kernel_back = add_array(o, layout_in(p->to_input, DNNL_ARG_WEIGHTS), &k_plain, k),
+        .y = add_array(o, layout_in(forward, DNNL_ARG_DST), &y_plain, NULL),
+        .d_y = add_array(o, layout_in(p->to_input, DNNL_ARG_DIFF_DST), &y_plain, g),
+        .d_kernel = add_array(o, layout_in(p->to_weights, DNNL_ARG_DIFF_WEIGHTS), &k_plain, NULL),
+        .d_normal = add_array(o, layout_in(p->to_input, DNNL_ARG_DIFF_SRC), &x_plain, NULL)};
+}
+
+typedef struct Argument {
+    int which;
+    const Array *array;
+} Argument;
+
+/* Adds a step with these arguments; the list ends with an array that is NULL. */
+static void add_step_with(DnnOperation *o, dnnl_primitive_desc_t pd, const Argument *arguments) {
+    Step *step = add_step(o, pd);
+    for (; arguments->array; arguments++)
+        add_argument(step, arguments->which, arguments->array);
+}
+
+static void add_forward_steps(DnnOperation *o, const LayerPasses *p, const LayerArrays *a) {
+    const Argument normalise[] = {{DNNL_ARG_SRC, a->x},           {DNNL_ARG_DST, a->normal},
+                                  {DNNL_ARG_SCALE, a->scale},     {DNNL_ARG_SHIFT, a->shift},
+                                  {DNNL_ARG_MEAN, a->mean},       {DNNL_ARG_VARIANCE, a->variance},
+                                  {DNNL_ARG_WORKSPACE, a->signs}, {0, NULL}};
+    const Argument convolve[] = {
+        {DNNL_ARG_SRC, a->normal}, {DNNL_ARG_WEIGHTS, a->kernel}, {DNNL_ARG_DST, a->y}, {0, NULL}};
+    add_step_with(o, p->normalisation.forward, normalise);
+    add_step_with(o, p->convolution.forward, convolve);
+}
+
+static void add_backward_steps(DnnOperation *o, const LayerPasses *p, const LayerArrays *a) {
+    const Array *normal = relaid(o, a->normal, layout_in(p->to_weights, DNNL_ARG_SRC));
+    const Array *d_y = relaid(o, a->d_y, layout_in(p->to_weights, DNNL_ARG_DIFF_DST));
+    const Argument to_weights[] = {{DNNL_ARG_SRC, normal},
+                                   {DNNL_ARG_DIFF_DST, d_y},
+                                   {DNNL_ARG_DIFF_WEIGHTS, a->d_kernel},
+                                   {0, NULL}};
+    const Argument to_input[] = {{DNNL_ARG_DIFF_DST, a->d_y},
+                                 {DNNL_ARG_WEIGHTS, a->kernel_back},
+                                 {DNNL_ARG_DIFF_SRC, a->d_normal},
+                                 {0, NULL}};
+    add_step_with(o, p->to_weights, to_weights);
+    add_step_with(o, p->to_input, to_input);
+    const Array *d_normal = relaid(o, a->d_normal, layout_in(p->convolution.forward, DNNL_ARG_SRC));
+    const Argument normalise[] = {{DNNL_ARG_SRC, a->x},
+                                  {DNNL_ARG_MEAN, a->mean},
+                                  {DNNL_ARG_VARIANCE, a->variance},
+                                  {DNNL_ARG_DIFF_DST, d_normal},
+                                  {DNNL_ARG_SCALE, a->scale},
+                                  {DNNL_ARG_SHIFT, a->shift},
+                                  {DNNL_ARG_WORKSPACE, a->signs},
+                                  {DNNL_ARG_DIFF_SRC, a->d_x},
+                                  {DNNL_ARG_DIFF_SCALE, a->d_scale},
+                                  {DNNL_ARG_DIFF_SHIFT, a->d_shift},
+                                  {0, NULL}};
+    add_step_with(o, p->normalisation.backward, normalise);
+}
+
 DnnOperation *dnn_layer(const ConvolutionShape *s, const float *x, const float *gamma,
                         const float *beta, const float *k, const float *g) {
     DnnOperation *o = ready() ? calloc(1, sizeof *o) : NULL;
     if (!o) return NULL;
-    Convolution c = describe_convolution(o, s, dnnl_format_tag_any);
+    const LayerPasses passes = describe_layer(o, s);
     if (o->failed) return finish_operation(o);
-    const dnnl_memory_desc_t *inside = layout_in(c.forward, DNNL_ARG_SRC);
-    const dnnl_memory_desc_t x_plain = image(s->batch, s->channels, s->size, dnnl_nhwc),
-                             y_plain = image(s->batch, s->out, out_size(s), dnnl_nhwc),
-                             k_plain = weights(s, dnnl_oihw), channel = vector_of(s->channels);
-    Normalisation n = describe_normalisation(o, inside);
-    dnnl_primitive_desc_t to_input = backward_pass(o, &c, PASS_INPUT),
-                          to_weights = backward_pass(o, &c, PASS_WEIGHTS);
-    if (o->failed) return finish_operation(o);
-    Array *in = add_array(o, inside, &x_plain, x), *normal = add_array(o, inside, &x_plain, NULL),
-          *d_in = add_array(o, inside, &x_plain, NULL);
-    Array *scale = add_array(o, &channel, &channel, gamma),
-          *shift = add_array(o, &channel, &channel, beta);
-    Array *mean = add_array(o, &channel, &channel, NULL),
-          *variance = add_array(o, &channel, &channel, NULL);
-    Array *d_scale = add_array(o, &channel, &channel, NULL),
-          *d_shift = add_array(o, &channel, &channel, NULL);
-    const dnnl_memory_desc_t *sign = layout_in(n.forward, DNNL_ARG_WORKSPACE);
-    Array *signs = add_array(o, sign, sign, NULL);
-    Array *kernel = add_array(o, layout_in(c.forward, DNNL_ARG_WEIGHTS), &k_plain, k),
-          *kernel_back = add_array(o, layout_in(to_input, DNNL_ARG_WEIGHTS), &k_plain, k);
-    Array *y = add_array(o, layout_in(c.forward, DNNL_ARG_DST), &y_plain, NULL),
-          *d_y = add_array(o, layout_in(to_input, DNNL_ARG_DIFF_DST), &y_plain, g);
-    Array *d_kernel = add_array(o, layout_in(to_weights, DNNL_ARG_DIFF_WEIGHTS), &k_plain, NULL),
-          *d_normal = add_array(o, layout_in(to_input, DNNL_ARG_DIFF_SRC), &x_plain, NULL);
-
-    Step *step = add_step(o, n.forward);
-    add_argument(step, DNNL_ARG_SRC, in), add_argument(step, DNNL_ARG_DST, normal),
-        add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_SHIFT, shift);
-    add_argument(step, DNNL_ARG_MEAN, mean), add_argument(step, DNNL_ARG_VARIANCE, variance),
-        add_argument(step, DNNL_ARG_WORKSPACE, signs);
-    step = add_step(o, c.forward);
-    add_argument(step, DNNL_ARG_SRC, normal), add_argument(step, DNNL_ARG_WEIGHTS, kernel),
-        add_argument(step, DNNL_ARG_DST, y);
-    const Array *normal_w = relaid(o, normal, layout_in(to_weights, DNNL_ARG_SRC)),
-                *d_y_w = relaid(o, d_y, layout_in(to_weights, DNNL_ARG_DIFF_DST));
-    step = add_step(o, to_weights);
-    add_argument(step, DNNL_ARG_SRC, normal_w), add_argument(step, DNNL_ARG_DIFF_DST, d_y_w),
-        add_argument(step, DNNL_ARG_DIFF_WEIGHTS, d_kernel);
-    step = add_step(o, to_input);
-    add_argument(step, DNNL_ARG_DIFF_DST, d_y), add_argument(step, DNNL_ARG_WEIGHTS, kernel_back),
-        add_argument(step, DNNL_ARG_DIFF_SRC, d_normal);
-    const Array *d_normal_n = relaid(o, d_normal, inside);
-    step = add_step(o, n.backward);
-    add_argument(step, DNNL_ARG_SRC, in), add_argument(step, DNNL_ARG_MEAN, mean),
-        add_argument(step, DNNL_ARG_VARIANCE, variance),
-        add_argument(step, DNNL_ARG_DIFF_DST, d_normal_n);
-    add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_SHIFT, shift),
-        add_argument(step, DNNL_ARG_WORKSPACE, signs), add_argument(step, DNNL_ARG_DIFF_SRC, d_in);
-    add_argument(step, DNNL_ARG_DIFF_SCALE, d_scale),
-        add_argument(step, DNNL_ARG_DIFF_SHIFT, d_shift);
-    o->result = d_in;
-    const dnnl_primitive_desc_t used[] = {n.forward, n.backward, to_input, to_weights, c.forward};
-    for (int i = 0; i < 5; i++)
-        dnnl_primitive_desc_destroy(used[i]);
+    const LayerArrays arrays = add_layer_arrays(o, &passes, x, gamma, beta, k, g);
+    add_forward_steps(o, &passes, &arrays);
+    add_backward_steps(o, &passes, &arrays);
+    o->result = arrays.d_x;
+    release_layer(&passes);
     return finish_operation(o);
 }
