@@ -184,15 +184,11 @@ static void wrong_shapes(CoupletModel *model) {
            "features of none are none");
 }
 
-/* Passes NULL in the place of each pointer of each function, one after the other, and wrong counts.
- * build.py checks that no function is left out. */
-static void null_pointers(CoupletModel *model) {
+/* The functions null_.. pass NULL in the place of each pointer of each function, one after the
+ * other, and wrong counts. build.py checks that no function is left out. */
+static void null_models(CoupletModel *model) {
     char error[256] = "";
     CoupletModel *none = model;
-    CoupletShape shape;
-    CoupletInput inputs[] = {{"train.image", images, sizeof images},
-                             {"train.index", indices, SMALL_BATCH}};
-    float *out = malloc(sizeof(float) * SMALL_FEATURES), loss = 7;
     check(couplet_model_new(NULL, NULL, &none, error, sizeof error) == COUPLET_ERROR_ARGUMENT &&
               !none && strstr(error, "method is NULL"),
           "a model of no method", error);
@@ -203,6 +199,10 @@ static void null_pointers(CoupletModel *model) {
     check(couplet_model_new(NULL, NULL, &none, NULL, 99) == COUPLET_ERROR_ARGUMENT &&
               couplet_model_new(NULL, NULL, NULL, NULL, 0) == COUPLET_ERROR_ARGUMENT,
           "and nothing at all", "it was taken");
+}
+
+static void null_methods(void) {
+    CoupletShape shape;
     check(couplet_method_input_count(NULL) == -1 && !couplet_method_input(NULL, 0, &shape) &&
               !couplet_method_input(&couplet_small, 0, NULL),
           "inputs of no method", "there are some");
@@ -223,16 +223,23 @@ static void null_pointers(CoupletModel *model) {
     check(couplet_method_given_count(NULL) == -1 && !couplet_method_given(NULL, 0, &shape) &&
               !couplet_method_given(&couplet_small, 0, NULL),
           "what steps of no method give", "there is some");
+    check(!*couplet_method_name(NULL) && !couplet_method_batch(NULL) &&
+              !couplet_method_image_bytes(NULL) && !couplet_method_feature_width(NULL) &&
+              !couplet_method_parameter_count(NULL) && !couplet_method_arena_bytes(NULL),
+          "numbers of no method", "they are not 0");
+}
+
+static void null_given(CoupletModel *model) {
+    float out[SMALL_FEATURES];
     check(couplet_model_given(NULL, "z", out, 1) == COUPLET_ERROR_ARGUMENT,
           "what is given by no model", "it was given");
     expect(model, couplet_model_given(model, NULL, out, 1), COUPLET_ERROR_ARGUMENT, "NULL",
            "what is given by no name");
     expect(model, couplet_model_given(model, "z", NULL, 1), COUPLET_ERROR_ARGUMENT, "`z` is NULL",
            "what is given into a NULL");
-    check(!*couplet_method_name(NULL) && !couplet_method_batch(NULL) &&
-              !couplet_method_image_bytes(NULL) && !couplet_method_feature_width(NULL) &&
-              !couplet_method_parameter_count(NULL) && !couplet_method_arena_bytes(NULL),
-          "numbers of no method", "they are not 0");
+}
+
+static void null_files(CoupletModel *model) {
     check(couplet_model_load(NULL, "saved.safetensors") == COUPLET_ERROR_ARGUMENT &&
               couplet_model_save(NULL, "x") == COUPLET_ERROR_ARGUMENT,
           "files of no model", "they were taken");
@@ -240,6 +247,12 @@ static void null_pointers(CoupletModel *model) {
            "weights of no path");
     expect(model, couplet_model_save(model, NULL), COUPLET_ERROR_ARGUMENT, "path",
            "saving to no path");
+}
+
+static void null_steps(CoupletModel *model) {
+    CoupletInput inputs[] = {{"train.image", images, sizeof images},
+                             {"train.index", indices, SMALL_BATCH}};
+    float loss = 7;
     check(couplet_model_step(NULL, inputs, 2, &loss) == COUPLET_ERROR_ARGUMENT &&
               couplet_model_steps(NULL) == 0,
           "a step of no model", "it was made");
@@ -258,26 +271,38 @@ static void null_pointers(CoupletModel *model) {
     expect(model, couplet_model_step(model, inputs, 2, &loss), COUPLET_ERROR_ARGUMENT,
            "`train.image` is NULL", "an input without its array");
     check(loss == 7, "none has written a loss", "one has");
+}
+
+static void null_features(CoupletModel *model) {
+    const CoupletInput missing = {"image", NULL, SMALL_IMAGE_BYTES};
+    const CoupletInput nameless = {NULL, images, SMALL_IMAGE_BYTES};
+    const CoupletInput image = {"image", images, SMALL_IMAGE_BYTES};
+    float out[SMALL_FEATURES];
     check(couplet_model_embed(NULL, images, 1, out) == COUPLET_ERROR_ARGUMENT,
           "features of no model", "they were made");
     expect(model, couplet_model_embed(model, NULL, 1, out), COUPLET_ERROR_ARGUMENT,
            "1 samples is NULL", "features of a NULL");
     expect(model, couplet_model_embed(model, images, 1, NULL), COUPLET_ERROR_ARGUMENT,
            "features of 1 samples is NULL", "features into a NULL");
-    check(couplet_model_embed_fields(NULL, inputs, 1, 1, out) == COUPLET_ERROR_ARGUMENT,
+    check(couplet_model_embed_fields(NULL, &image, 1, 1, out) == COUPLET_ERROR_ARGUMENT,
           "features of fields of no model", "they were made");
-    inputs[0] = (CoupletInput){"image", NULL, SMALL_IMAGE_BYTES};
     expect(model, couplet_model_embed_fields(model, NULL, 1, 1, out), COUPLET_ERROR_ARGUMENT,
            "as a NULL", "features of no fields");
-    expect(model, couplet_model_embed_fields(model, inputs, 1, 1, out), COUPLET_ERROR_ARGUMENT,
+    expect(model, couplet_model_embed_fields(model, &missing, 1, 1, out), COUPLET_ERROR_ARGUMENT,
            "`image` is NULL", "features of a field that is NULL");
-    expect(model,
-           couplet_model_embed_fields(model, &(CoupletInput){NULL, images, SMALL_IMAGE_BYTES}, 1, 1,
-                                      out),
-           COUPLET_ERROR_ARGUMENT, "`image`, which was not given", "a field without a name");
-    inputs[0].data = images;
-    expect(model, couplet_model_embed_fields(model, inputs, 1, 1, NULL), COUPLET_ERROR_ARGUMENT,
+    expect(model, couplet_model_embed_fields(model, &nameless, 1, 1, out), COUPLET_ERROR_ARGUMENT,
+           "`image`, which was not given", "a field without a name");
+    expect(model, couplet_model_embed_fields(model, &image, 1, 1, NULL), COUPLET_ERROR_ARGUMENT,
            "features of 1 samples is NULL", "features of fields into a NULL");
+}
+
+static void null_pointers(CoupletModel *model) {
+    null_models(model);
+    null_methods();
+    null_given(model);
+    null_files(model);
+    null_steps(model);
+    null_features(model);
     check(strstr(couplet_model_error(NULL), "NULL") != NULL, "the error of no model",
           "it says nothing");
     check(*couplet_status_text((CoupletStatus)99) && *couplet_status_text((CoupletStatus)-1),
@@ -286,7 +311,6 @@ static void null_pointers(CoupletModel *model) {
     check(strcmp(couplet_version(), COUPLET_VERSION) == 0, "the library is of the header's version",
           couplet_version());
     couplet_model_free(NULL);
-    free(out);
 }
 
 /* Reads the arrays that a step gives, by name and shape; before a step there are none. */
@@ -386,23 +410,18 @@ static void arenas(void) {
     free(memory);
 }
 
-int main(void) {
+static CoupletModel *open_model(const CoupletMethod *method, const CoupletModelOptions *options,
+                                const char *sentence) {
     char error[256] = "";
-    CoupletModel *model, *other;
-    CoupletModelOptions options = {0};
-    float loss = 0, again = 0;
-    options.threads = 1;
-    options.seed = 3;
-    options.total_steps = 10;
-    for (int i = 0; i < SMALL_BATCH * SMALL_IMAGE_BYTES; i++)
-        images[i] = (unsigned char)(i * 2654435761u >> 24);
-    for (int i = 0; i < SMALL_BATCH; i++)
-        indices[i] = i;
-    check(couplet_model_new(&couplet_small, &options, &model, error, sizeof error) == COUPLET_OK,
-          "a model of one method", error);
-    check(couplet_model_new(&couplet_other, NULL, &other, error, sizeof error) == COUPLET_OK,
-          "a model of another one beside it", error);
-    if (!model || !other) return 1;
+    CoupletModel *model;
+    check(couplet_model_new(method, options, &model, error, sizeof error) == COUPLET_OK, sentence,
+          error);
+    return model;
+}
+
+/* Steps that fail count for nothing. Returns the loss of the first that is made. */
+static float first_steps(CoupletModel *model, CoupletModel *other) {
+    float loss = 0;
     expect(other, step(other, sizeof images, &loss), COUPLET_ERROR_ARGUMENT, "total_steps",
            "a step of a training without length");
     expect(model, step(model, 17, &loss), COUPLET_ERROR_ARGUMENT, "train.image",
@@ -412,12 +431,33 @@ int main(void) {
     check(couplet_model_steps(model) == 0, "neither counts as a step", "it does");
     expect(model, step(model, sizeof images, &loss), COUPLET_OK, "", "a step");
     check(loss == loss && couplet_model_steps(model) == 1, "its loss is a number", "it is none");
+    return loss;
+}
+
+static void saved_weights(CoupletModel *model) {
     expect(model, couplet_model_save(model, "saved.safetensors"), COUPLET_OK, "", "saving");
     expect(model, couplet_model_save(model, "/dev/full/x"), COUPLET_ERROR_FILE, "/dev/full/x",
            "saving where nothing can be");
     damaged_weights(model);
     full_disk_keeps_file(model);
     killed_while_saving(model);
+}
+
+int main(void) {
+    CoupletModelOptions options = {0};
+    float again = 0;
+    options.threads = 1;
+    options.seed = 3;
+    options.total_steps = 10;
+    for (int i = 0; i < SMALL_BATCH * SMALL_IMAGE_BYTES; i++)
+        images[i] = (unsigned char)(i * 2654435761u >> 24);
+    for (int i = 0; i < SMALL_BATCH; i++)
+        indices[i] = i;
+    CoupletModel *model = open_model(&couplet_small, &options, "a model of one method");
+    CoupletModel *other = open_model(&couplet_other, NULL, "a model of another one beside it");
+    if (!model || !other) return 1;
+    const float loss = first_steps(model, other);
+    saved_weights(model);
     wrong_shapes(model);
     null_pointers(model);
     expect(other, couplet_model_load(other, "saved.safetensors"), COUPLET_ERROR_WEIGHTS,
@@ -425,9 +465,7 @@ int main(void) {
     expect(model, couplet_model_embed(model, NULL, 3, &again), COUPLET_ERROR_ARGUMENT, "3 samples",
            "features of no images");
     options.threads = 2;
-    CoupletModel *twin;
-    check(couplet_model_new(&couplet_small, &options, &twin, error, sizeof error) == COUPLET_OK,
-          "the same model on two threads", error);
+    CoupletModel *twin = open_model(&couplet_small, &options, "the same model on two threads");
     if (twin) expect(twin, step(twin, sizeof images, &again), COUPLET_OK, "", "its step");
     check(loss == again, "the same seed gives the same loss", "it differs");
     if (twin) given_arrays(model, other);
