@@ -123,19 +123,80 @@ static const char *symbol_of(const CoupletPlan *plan, int output) {
     return "none";
 }
 
-/* Compares the number of kernels of the nodes from `first` to `last`. */
-static void expect_kernels(Test *t, const CoupletPlan *plan, const char *what, int first, int last,
-                           int kernels) {
+/* Some nodes of the graph that follow each other, and the kernels that they have together. */
+typedef struct Group {
+    const char *what;
+    int first;
+    int last; /* behind the last node */
+    int kernels;
+} Group;
+
+static void expect_kernels(Test *t, const CoupletPlan *plan, Group group) {
     int found = 0;
-    for (int i = first; i < last; i++) {
+    for (int i = group.first; i < group.last; i++) {
         bool known = false;
-        for (int k = first; k < i; k++)
+        for (int k = group.first; k < i; k++)
             known |= strcmp(symbol_of(plan, i), symbol_of(plan, k)) == 0;
         found += !known;
     }
-    if (found != kernels) t->failures++;
-    printf("%s  %s: %d nodes, %d kernels (expected %d)\n", found == kernels ? "ok    " : "FAILED",
-           what, last - first, found, kernels);
+    if (found != group.kernels) t->failures++;
+    printf("%s  %s: %d nodes, %d kernels (expected %d)\n",
+           found == group.kernels ? "ok    " : "FAILED", group.what, group.last - group.first,
+           found, group.kernels);
+}
+
+static Group add_lines(Test *t) {
+    const int first = t->count;
+    line(t, 1, (const int64_t[]){100}, 0.5, 3);
+    line(t, 3, (const int64_t[]){7, 20, 33}, 2, -1);
+    line(t, 2, (const int64_t[]){300, 64}, 0.25, 0.125);
+    return (Group){"lines", first, t->count, 1};
+}
+
+static Group add_column_sums(Test *t) {
+    const int first = t->count;
+    /* more rows than one chain of floats adds (graph/walk.c) */
+    column_sums(t, (const int64_t[]){70, 32}, 0.5);
+    column_sums(t, (const int64_t[]){400, 100}, 0.125);
+    column_sums(t, (const int64_t[]){3, 32}, 2); /* a short loop is spelled out */
+    return (Group){"sums of columns", first, t->count, 2};
+}
+
+static Group add_draws(Test *t) {
+    const int first = t->count;
+    drawn(t, 1, (const int64_t[]){90}, 12345);
+    drawn(t, 4, (const int64_t[]){6, 5, 3, 3}, 999);
+    drawn(t, 2, (const int64_t[]){64, 40}, 0x7fffffff);
+    return (Group){"draws", first, t->count, 1};
+}
+
+static Group add_numbered(Test *t) {
+    const int first = t->count;
+    numbered(t, (const int64_t[]){20, 30});
+    numbered(t, (const int64_t[]){40, 50});
+    return (Group){"numbered", first, t->count, 1};
+}
+
+/* Arrays of their own: parts of one would share a kernel as neighbours. */
+static Group add_parts(Test *t) {
+    const int first = t->count;
+    partial_rows(t, 600, 48, 0, 60);
+    partial_rows(t, 610, 48, 60, 60);
+    partial_rows(t, 620, 48, 540, 60);
+    partial_rows(t, 700, 40, 31, 70);
+    return (Group){"parts", first, t->count, 1};
+}
+
+static void **make_inputs(Test *t, const CoupletPlan *plan) {
+    void **inputs = arena_array(t->arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) {
+        const GNode *n = t->g->nodes.items[plan->inputs[i].buffer];
+        float *values = arena_array(t->arena, float, graph_element_count(n) + 2);
+        for (int64_t k = 0; k < graph_element_count(n) && n->type == GT_REAL; k++)
+            values[k] = (float)sample(n, k);
+        inputs[i] = values;
+    }
+    return inputs;
 }
 
 /* Puts all nodes into one graph, because the nodes of a graph decide together what is shared. */
@@ -143,58 +204,30 @@ static void nodes_share_their_kernels(void **state) {
     (void)state;
     Test t = {.arena = arena_new()};
     t.g = graph_new(t.arena, "arguments");
-    line(&t, 1, (const int64_t[]){100}, 0.5, 3);
-    line(&t, 3, (const int64_t[]){7, 20, 33}, 2, -1);
-    line(&t, 2, (const int64_t[]){300, 64}, 0.25, 0.125);
-    int lines = t.count;
-    /* more rows than one chain of floats adds (graph/walk.c) */
-    column_sums(&t, (const int64_t[]){70, 32}, 0.5);
-    column_sums(&t, (const int64_t[]){400, 100}, 0.125);
-    column_sums(&t, (const int64_t[]){3, 32}, 2); /* a short loop is spelled out */
-    int sums = t.count;
-    drawn(&t, 1, (const int64_t[]){90}, 12345);
-    drawn(&t, 4, (const int64_t[]){6, 5, 3, 3}, 999);
-    drawn(&t, 2, (const int64_t[]){64, 40}, 0x7fffffff);
-    int draws = t.count;
-    numbered(&t, (const int64_t[]){20, 30});
-    numbered(&t, (const int64_t[]){40, 50});
-    /* The same number twice gives the formula another form. */
-    line(&t, 1, (const int64_t[]){77}, 0.5, 0.5);
+    enum { GROUPS = 5 };
+    static Group (*const add[GROUPS])(Test *) = {add_lines, add_column_sums, add_draws,
+                                                 add_numbered, add_parts};
+    Group groups[GROUPS];
+    for (int i = 0; i < GROUPS; i++)
+        groups[i] = add[i](&t);
+    line(&t, 1, (const int64_t[]){77}, 0.5, 0.5); /* one number twice: another form */
 
-    int parts = t.count;
-    partial_rows(&t, 600, 48, 0, 60);
-    /* Each part is of an array of its own. Parts of one array would share a kernel as
-     * neighbours. */
-    partial_rows(&t, 610, 48, 60, 60);
-    partial_rows(&t, 620, 48, 540, 60);
-    partial_rows(&t, 700, 40, 31, 70);
-
-    const char *wrong = graph_verify(t.g), *error = "out of memory";
+    const char *wrong = graph_verify(t.g);
+    const char *error = "out of memory";
     CoupletPlan *plan;
     const CpuOptions options = {NULL};
     CpuCode *code = wrong ? NULL : cpu_compile(t.arena, &t.g, 1, NULL, 0, &options, &plan, &error);
     CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
     if (!run) fail_msg("%s", wrong ? wrong : error);
-    void **inputs = arena_array(t.arena, void *, plan->input_count + 1);
-    for (int i = 0; i < plan->input_count; i++) {
-        const GNode *n = t.g->nodes.items[plan->inputs[i].buffer];
-        float *values = arena_array(t.arena, float, graph_element_count(n) + 2);
-        for (int64_t k = 0; k < graph_element_count(n) && n->type == GT_REAL; k++)
-            values[k] = (float)sample(n, k);
-        inputs[i] = values;
-    }
     Reference *exact = reference_run(t.g, find, t.arena);
     CoupletFault fault;
-    if (!couplet_run_steps(run, inputs, NULL, &fault))
+    if (!couplet_run_steps(run, make_inputs(&t, plan), NULL, &fault))
         printf("FAILED  %s\n", fault.sentence), t.failures++;
     for (int i = 0; i < t.count; i++)
         compare_output(&t, run, exact, i);
-    expect_kernels(&t, plan, "lines", 0, lines, 1);
-    expect_kernels(&t, plan, "sums of columns", lines, sums, 2);
-    expect_kernels(&t, plan, "draws", sums, draws, 1);
-    expect_kernels(&t, plan, "numbered", draws, draws + 2, 1);
-    expect_kernels(&t, plan, "parts", parts, parts + 4, 1);
-    expect_kernels(&t, plan, "all", 0, t.count, 7);
+    for (int i = 0; i < GROUPS; i++)
+        expect_kernels(&t, plan, groups[i]);
+    expect_kernels(&t, plan, (Group){"all", 0, t.count, 7});
     reference_free(exact);
     couplet_run_free(run);
     cpu_free(code);

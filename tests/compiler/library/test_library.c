@@ -141,23 +141,31 @@ static void whole_numbers_and_constants(void **state) {
 
 static void hypers(void **state) {
     (void)state;
-    const CoupletValue three[] = {{"scale", 3}}, wrong[] = {{"skale", 3}},
-                       outside[] = {{"scale", -1}};
+    const CoupletValue three[] = {{"scale", 3}};
     CoupletFile *file;
-    CoupletFormula *formula;
-    CoupletProblem *problem;
     float x[N * D];
     fill_samples(x, N * D, 5);
     assert_int_equal(couplet_file_open("made.cpl", text, three, 1, &file, NULL), COUPLET_OK);
     const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_PLAIN),
                                          reals("y", N, D, COUPLET_PLAIN)};
-    formula = make(file, "near", arguments, 2);
+    CoupletFormula *formula = make(file, "near", arguments, 2);
     const void *arrays[] = {x, x};
     double value;
     assert_int_equal(couplet_formula_run(formula, arrays, NULL, &value, NULL), COUPLET_OK);
     assert_true(fabs(value - 1.5 * near_value(x, x, 0.5)) < 1e-5);
     couplet_formula_free(formula);
     couplet_file_free(file);
+}
+
+static void refused_hypers(void **state) {
+    (void)state;
+    const CoupletValue wrong[] = {{"skale", 3}};
+    const CoupletValue outside[] = {{"scale", -1}};
+    const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_PLAIN),
+                                         reals("y", N, D, COUPLET_PLAIN)};
+    CoupletFile *file;
+    CoupletFormula *formula;
+    CoupletProblem *problem;
     assert_int_equal(couplet_file_open("made.cpl", text, wrong, 1, &file, &problem),
                      COUPLET_ERROR_TEXT);
     assert_non_null(strstr(couplet_problem_text(problem), "did you mean `scale`?"));
@@ -168,8 +176,16 @@ static void hypers(void **state) {
     assert_string_equal(couplet_problem_code(problem), "E510");
     couplet_problem_free(problem);
     couplet_file_free(file);
-    const CoupletValue twice[] = {{"scale", 3}, {"scale", 4}}, nameless[] = {{NULL, 3}};
+}
+
+static void wrong_lists_of_hypers(void **state) {
+    (void)state;
+    const CoupletValue three[] = {{"scale", 3}};
+    const CoupletValue twice[] = {{"scale", 3}, {"scale", 4}};
+    const CoupletValue nameless[] = {{NULL, 3}};
     const CoupletMethod *method;
+    CoupletFile *file;
+    CoupletProblem *problem;
     assert_int_equal(couplet_file_open("made.cpl", text, twice, 2, &file, &problem),
                      COUPLET_ERROR_ARGUMENT);
     assert_non_null(strstr(couplet_problem_text(problem), "the hyper `scale` is given twice"));
@@ -210,26 +226,24 @@ static void draws(void **state) {
     couplet_file_free(file);
 }
 
-static void results_that_are_arrays(void **state) {
+static const char several[] = "fn all(x[N, D]) = normalise(x)\n"
+                              "fn same(x[N, D]) = x\n"
+                              "fn many(c : int[N]) {\n"
+                              "  let k[i] = count[j | c[i] == c[j]]\n  return k\n}\n"
+                              "fn first(c : int[N]) {\n  let k[i] = c[i] > 1\n  return k\n}\n"
+                              "fn one(x[N, D]) = sum[i, d] x[i, d]\n";
+
+static void result_of_rows(void **state) {
     (void)state;
     const float x[] = {3, 4, 0, 5, 5, 12};
-    const int32_t classes[] = {2, 1, 2};
     float result[6];
-    int32_t counts[3];
     double value;
-    uint8_t truths[3];
     CoupletShape shape;
     CoupletProblem *problem;
     CoupletFile *file;
-    const char *several = "fn all(x[N, D]) = normalise(x)\n"
-                          "fn same(x[N, D]) = x\n"
-                          "fn many(c : int[N]) {\n"
-                          "  let k[i] = count[j | c[i] == c[j]]\n  return k\n}\n"
-                          "fn first(c : int[N]) {\n  let k[i] = c[i] > 1\n  return k\n}\n"
-                          "fn one(x[N, D]) = sum[i, d] x[i, d]\n";
     assert_int_equal(couplet_file_open("a.cpl", several, NULL, 0, &file, NULL), COUPLET_OK);
-    const CoupletArgument rows = reals("x", 3, 2, COUPLET_PLAIN), c = wholes("c", 3);
-    const void *arrays[] = {x}, *labels[] = {classes};
+    const CoupletArgument rows = reals("x", 3, 2, COUPLET_PLAIN);
+    const void *arrays[] = {x};
     CoupletFormula *formula = make(file, "all", &rows, 1);
     assert_true(couplet_formula_result(formula, &shape));
     assert_true(shape.rank == 2 && shape.extent[0] == 3 && shape.extent[1] == 2);
@@ -243,26 +257,40 @@ static void results_that_are_arrays(void **state) {
     assert_int_equal(couplet_formula_run_array(formula, arrays, NULL, NULL),
                      COUPLET_ERROR_ARGUMENT);
     couplet_formula_free(formula);
-    formula = make(file, "same", &rows, 1);
-    assert_int_equal(couplet_formula_run_array(formula, arrays, result, NULL), COUPLET_OK);
+    couplet_file_free(file);
+}
+
+/* Runs a function of one array into `result`, and returns the result's shape. */
+static CoupletShape run_into(CoupletFile *file, const char *function, CoupletArgument argument,
+                             const void *array, void *result) {
+    CoupletFormula *formula = make(file, function, &argument, 1);
+    CoupletShape shape;
+    assert_true(couplet_formula_result(formula, &shape));
+    assert_int_equal(couplet_formula_run_array(formula, &array, result, NULL), COUPLET_OK);
+    couplet_formula_free(formula);
+    return shape;
+}
+
+static void results_of_every_type(void **state) {
+    (void)state;
+    const float x[] = {3, 4, 0, 5, 5, 12};
+    const int32_t classes[] = {2, 1, 2};
+    float result[6];
+    int32_t counts[3];
+    uint8_t truths[3];
+    CoupletFile *file;
+    assert_int_equal(couplet_file_open("a.cpl", several, NULL, 0, &file, NULL), COUPLET_OK);
+    const CoupletArgument rows = reals("x", 3, 2, COUPLET_PLAIN);
+    const CoupletArgument c = wholes("c", 3);
+    run_into(file, "same", rows, x, result);
     assert_memory_equal(result, x, sizeof x);
-    couplet_formula_free(formula);
-    formula = make(file, "many", &c, 1);
-    assert_true(couplet_formula_result(formula, &shape) && shape.element == COUPLET_INT32);
-    assert_int_equal(couplet_formula_run_array(formula, labels, counts, NULL), COUPLET_OK);
+    assert_int_equal(run_into(file, "many", c, classes, counts).element, COUPLET_INT32);
     assert_true(counts[0] == 2 && counts[1] == 1 && counts[2] == 2);
-    couplet_formula_free(formula);
-    formula = make(file, "first", &c, 1);
-    assert_true(couplet_formula_result(formula, &shape) && shape.element == COUPLET_UINT8);
-    assert_int_equal(couplet_formula_run_array(formula, labels, truths, NULL), COUPLET_OK);
+    assert_int_equal(run_into(file, "first", c, classes, truths).element, COUPLET_UINT8);
     assert_true(truths[0] == 1 && truths[1] == 0 && truths[2] == 1);
-    couplet_formula_free(formula);
-    formula = make(file, "one", &rows, 1);
-    assert_true(couplet_formula_result(formula, &shape) && shape.rank == 0);
-    assert_int_equal(couplet_formula_run_array(formula, arrays, result, NULL), COUPLET_OK);
+    assert_int_equal(run_into(file, "one", rows, x, result).rank, 0);
     assert_true(result[0] == 29);
-    assert_false(couplet_formula_result(NULL, &shape));
-    couplet_formula_free(formula);
+    assert_false(couplet_formula_result(NULL, &(CoupletShape){0}));
     couplet_file_free(file);
 }
 
@@ -660,8 +688,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(value_and_gradient),
                                        cmocka_unit_test(whole_numbers_and_constants),
                                        cmocka_unit_test(hypers),
+                                       cmocka_unit_test(refused_hypers),
+                                       cmocka_unit_test(wrong_lists_of_hypers),
                                        cmocka_unit_test(draws),
-                                       cmocka_unit_test(results_that_are_arrays),
+                                       cmocka_unit_test(result_of_rows),
+                                       cmocka_unit_test(results_of_every_type),
                                        cmocka_unit_test(names),
                                        cmocka_unit_test(a_text_with_mistakes),
                                        cmocka_unit_test(arguments_that_do_not_fit),

@@ -197,56 +197,64 @@ static void reducers(void **state) {
         }
 }
 
-/* Reads x at an index expression of a fresh j (and of data). The adjoint must find the way back. */
+/* A read of x at index expressions of i and j, or, in a convolution, of a fresh index and a tap. */
+typedef struct Access {
+    const char *name;
+    const GExpr *row;
+    const GExpr *column;
+    bool misses;        /* some elements are outside of x */
+    const GExpr *along; /* the index of the result's columns */
+    const GExpr *tap;   /* the index of a convolution's sum; NULL: there is no sum */
+} Access;
+
+enum { ACCESSES = 8 };
+
+static Access access_of(const Bench *b, int kind) {
+    Graph *g = b->g;
+    const GExpr *i = b->i;
+    const GExpr *j = b->j;
+    const GExpr *two = gx_int(g, 2);
+    const GExpr *half = graph_fresh_index(g, COLUMNS / 2);
+    const GExpr *tap = graph_fresh_index(g, 3);
+    const GExpr *strided =
+        gx2(g, G_ADD, gx2(g, G_MUL, half, two), gx2(g, G_SUB, tap, gx_int(g, 1)));
+    const GExpr *turned = gx2(g, G_ADD, j, gx_int(g, 4));
+    switch (kind) {
+    case 0:
+        return (Access){"shift", i, gx2(g, G_ADD, j, two), true, j, NULL};
+    case 1:
+        return (Access){"rotation", i, gx2(g, G_MOD, turned, gx_int(g, COLUMNS)), false, j, NULL};
+    case 2:
+        return (Access){"reverse", i, gx2(g, G_SUB, gx_int(g, COLUMNS - 1), j), false, j, NULL};
+    case 3:
+        return (Access){
+            "gather", gx_load(g, b->key, 2, (const GExpr *[2]){i, j}, NULL), j, false, j, NULL};
+    case 4:
+        return (Access){"constant", two, j, false, j, NULL};
+    case 5:
+        return (Access){"strided convolution", i, strided, true, half, tap};
+    case 6:
+        return (Access){"division", i, gx2(g, G_FLOORDIV, j, two), false, j, NULL};
+    default:
+        return (Access){"diagonal", i, i, false, j, NULL};
+    }
+}
+
+/* Squares what is read of x, times y; the adjoint must find its way back. */
 static void reads(void **state) {
     (void)state;
-    for (int kind = 0; kind < 8; kind++) {
+    for (int kind = 0; kind < ACCESSES; kind++) {
         Bench b = bench();
         Graph *g = b.g;
-        const GExpr *i = b.i, *j = b.j, *zero = gx_real(g, 0);
-        const GExpr *key_at[2] = {i, j};
-        const GExpr *half = graph_fresh_index(g, COLUMNS / 2), *tap = graph_fresh_index(g, 3);
-        const GExpr *strided =
-            gx2(g, G_ADD, gx2(g, G_MUL, half, gx_int(g, 2)), gx2(g, G_SUB, tap, gx_int(g, 1)));
-        const GExpr *row = i, *column = j;
-        const char *name = "";
-        const GExpr *outs[2] = {i, j}, *reds[1] = {tap};
-        bool convolves = false, misses = false;
-        switch (kind) {
-        case 0:
-            name = "shift", column = gx2(g, G_ADD, j, gx_int(g, 2)), misses = true;
-            break;
-        case 1:
-            name = "rotation",
-            column = gx2(g, G_MOD, gx2(g, G_ADD, j, gx_int(g, 4)), gx_int(g, COLUMNS));
-            break;
-        case 2:
-            name = "reverse", column = gx2(g, G_SUB, gx_int(g, COLUMNS - 1), j);
-            break;
-        case 3:
-            name = "gather", row = gx_load(g, b.key, 2, key_at, NULL);
-            break;
-        case 4:
-            name = "constant", row = gx_int(g, 2);
-            break;
-        case 5:
-            name = "strided convolution", column = strided, convolves = misses = true,
-            outs[1] = half;
-            break;
-        case 6:
-            name = "division", column = gx2(g, G_FLOORDIV, j, gx_int(g, 2));
-            break;
-        default:
-            name = "diagonal", column = i;
-            break;
-        }
-        const GExpr *at[2] = {row, column};
-        const GExpr *value = gx_load(g, b.x, 2, at, misses ? zero : NULL);
-        const GExpr *other_at[2] = {convolves ? gx_int(g, 1) : i, convolves ? tap : j};
-        value = gx2(g, G_MUL, gx2(g, G_MUL, value, value), gx_load(g, b.y, 2, other_at, NULL));
-        GNode *array = convolves ? node(&b, GR_SUM, value, NULL, 2, outs, 1, reds)
-                                 : node(&b, GR_NONE, value, NULL, 2, outs, 0, NULL);
-        compare_gradients(&b, scalarise(&b, array), name);
+        Access a = access_of(&b, kind);
+        const GExpr *at[2] = {a.row, a.column};
+        const GExpr *y_at[2] = {a.tap ? gx_int(g, 1) : b.i, a.tap ? a.tap : b.j};
+        const GExpr *outs[2] = {b.i, a.along};
+        const GExpr *x = gx_load(g, b.x, 2, at, a.misses ? gx_real(g, 0) : NULL);
+        const GExpr *value = gx2(g, G_MUL, gx2(g, G_MUL, x, x), gx_load(g, b.y, 2, y_at, NULL));
+        GNode *array = a.tap ? node(&b, GR_SUM, value, NULL, 2, outs, 1, &a.tap)
+                             : node(&b, GR_NONE, value, NULL, 2, outs, 0, NULL);
+        compare_gradients(&b, scalarise(&b, array), a.name);
     }
 }
 
