@@ -161,24 +161,23 @@ static void complain_of_a_beta(void *const *buffers, int64_t begin, int64_t end,
     if (end == LAST) *worker->fault = COUPLET_FAULT_BETA;
 }
 
-/* Tests steps of one launch: every tile of each is done once, and the fault of the first step is
- * reported. */
-static void steps_go_abreast(void **state) {
-    (void)state;
-    enum { STEPS = 5 };
-    static const int64_t tiles[STEPS] = {1, 700, 3, LAST, 64};
+enum { STEPS = 5 };
+static const int64_t tiles[STEPS] = {1, 700, 3, LAST, 64};
+static const CoupletNamed abreast_names[] = {{"x", 0}, {"1", 1}, {"2", 2},
+                                             {"3", 3}, {"4", 4}, {"5", 5}};
+
+/* A plan whose steps are one launch; each makes an array of as many values as it has tiles. */
+static CoupletPlan abreast(CoupletStep *steps, CoupletBuffer *buffers) {
     static const int used[STEPS][2] = {{0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}};
-    CoupletStep steps[STEPS];
-    CoupletBuffer buffers[STEPS + 1] = {
-        {.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 1, .shape = {1}}};
-    CoupletNamed names[] = {{"x", 0}, {"1", 1}, {"2", 2}, {"3", 3}, {"4", 4}, {"5", 5}};
+    buffers[0] =
+        (CoupletBuffer){.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 1, .shape = {1}};
     for (int i = 0; i < STEPS; i++) {
         steps[i] = (CoupletStep){.kernel = number_tiles,
                                  .tiles = tiles[i],
                                  .buffer_count = 2,
                                  .buffers = used[i],
                                  .output_count = 1,
-                                 .source = names[1 + i].name,
+                                 .source = abreast_names[1 + i].name,
                                  .flops = 1e6};
         buffers[1 + i] = (CoupletBuffer){.place = COUPLET_IN_ARENA,
                                          .type = COUPLET_F32,
@@ -187,16 +186,24 @@ static void steps_go_abreast(void **state) {
                                          .offset = 8192 * i};
     }
     steps[0].abreast = STEPS;
-    CoupletPlan plan = {.name = "abreast",
-                        .buffers = buffers,
-                        .buffer_count = STEPS + 1,
-                        .steps = steps,
-                        .step_count = STEPS,
-                        .inputs = names,
-                        .input_count = 1,
-                        .outputs = names + 1,
-                        .output_count = STEPS,
-                        .arena_bytes = 8192 * STEPS};
+    return (CoupletPlan){.name = "abreast",
+                         .buffers = buffers,
+                         .buffer_count = STEPS + 1,
+                         .steps = steps,
+                         .step_count = STEPS,
+                         .inputs = abreast_names,
+                         .input_count = 1,
+                         .outputs = abreast_names + 1,
+                         .output_count = STEPS,
+                         .arena_bytes = 8192 * STEPS};
+}
+
+/* All tiles of each step are done once, and the fault of the first step is reported. */
+static void steps_go_abreast(void **state) {
+    (void)state;
+    CoupletStep steps[STEPS];
+    CoupletBuffer buffers[STEPS + 1];
+    CoupletPlan plan = abreast(steps, buffers);
     for (int count = 1; count <= 3; count++) {
         CoupletThreads *threads = couplet_threads_new(count);
         CoupletRun *run = couplet_run_new(&plan, threads);
@@ -207,7 +214,7 @@ static void steps_go_abreast(void **state) {
             steps[i].kernel = number_tiles;
         assert_true(couplet_run_steps(run, inputs, NULL, &fault));
         for (int i = 0; i < STEPS; i++) {
-            const float *made = couplet_run_output(run, names[1 + i].name);
+            const float *made = couplet_run_output(run, plan.outputs[i].name);
             for (int64_t k = 0; k < tiles[i]; k++)
                 assert_true(made[k] == x + (float)k);
         }
@@ -221,30 +228,51 @@ static void steps_go_abreast(void **state) {
     }
 }
 
+enum { LENGTH = 300001 };
+static const CoupletStateInfo large_states[] = {
+    {.name = "X", .type = COUPLET_F32, .rank = 1, .shape = {LENGTH}},
+    {.name = "Y", .type = COUPLET_F32, .rank = 1, .shape = {7}}};
+
+/* A plan without steps: its inputs, a long one and a short one, are assigned to states. */
+static CoupletPlan copying(void) {
+    static const CoupletBuffer buffers[] = {
+        {.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 1, .shape = {LENGTH}},
+        {.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 1, .shape = {7}, .slot = 1}};
+    static const CoupletNamed names[] = {{"x", 0}, {"y", 1}};
+    static const CoupletCommit commits[] = {
+        {.kind = COUPLET_ASSIGN, .state = 0, .value = 0, .rows = -1, .head = -1, .fill = -1},
+        {.kind = COUPLET_ASSIGN, .state = 1, .value = 1, .rows = -1, .head = -1, .fill = -1}};
+    return (CoupletPlan){.name = "large",
+                         .buffers = buffers,
+                         .buffer_count = 2,
+                         .commits = commits,
+                         .commit_count = 2,
+                         .inputs = names,
+                         .input_count = 2};
+}
+
+/* One value at a time is no number: at the ends of the pieces and inside them it is found. */
+static void expect_found_anywhere(CoupletRun *run, float *x) {
+    static const int places[] = {0, 1023, 1024, 65535, 131072, 299999, LENGTH - 1};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        CoupletFault fault;
+        const float good = x[places[i]];
+        x[places[i]] = i % 2 ? -INFINITY : NAN;
+        assert_false(couplet_run_finite(run, &fault));
+        x[places[i]] = good;
+    }
+}
+
 /* Large arrays are checked and copied in pieces, and no value is left out. */
 static void large_results(void **state) {
     (void)state;
-    enum { LENGTH = 300001 };
-    CoupletBuffer buffers[] = {
-        {.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 1, .shape = {LENGTH}},
-        {.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 1, .shape = {7}, .slot = 1}};
-    const CoupletNamed names[] = {{"x", 0}, {"y", 1}};
-    const CoupletCommit commits[] = {
-        {.kind = COUPLET_ASSIGN, .state = 0, .value = 0, .rows = -1, .head = -1, .fill = -1},
-        {.kind = COUPLET_ASSIGN, .state = 1, .value = 1, .rows = -1, .head = -1, .fill = -1}};
-    const CoupletPlan plan = {.name = "large",
-                              .buffers = buffers,
-                              .buffer_count = 2,
-                              .commits = commits,
-                              .commit_count = 2,
-                              .inputs = names,
-                              .input_count = 2};
-    const CoupletStateInfo infos[] = {
-        {.name = "X", .type = COUPLET_F32, .rank = 1, .shape = {LENGTH}},
-        {.name = "Y", .type = COUPLET_F32, .rank = 1, .shape = {7}}};
-    float *x = malloc(sizeof *x * LENGTH), *kept = calloc(LENGTH, sizeof *kept), y[7],
-          kept_y[7] = {0};
-    void *inputs[] = {x, y}, *states[] = {kept, kept_y};
+    const CoupletPlan plan = copying();
+    float *x = malloc(sizeof *x * LENGTH);
+    float *kept = calloc(LENGTH, sizeof *kept);
+    float y[7];
+    float kept_y[7] = {0};
+    void *inputs[] = {x, y};
+    void *states[] = {kept, kept_y};
     for (int i = 0; i < LENGTH; i++)
         x[i] = (float)i - 1e5f;
     for (int i = 0; i < 7; i++)
@@ -256,16 +284,10 @@ static void large_results(void **state) {
         memset(kept, 0, sizeof *kept * LENGTH);
         assert_true(couplet_run_steps(run, inputs, states, &fault) &&
                     couplet_run_finite(run, &fault) &&
-                    couplet_run_commit(run, states, infos, &fault));
+                    couplet_run_commit(run, states, large_states, &fault));
         assert_memory_equal(kept, x, sizeof *x * LENGTH);
         assert_memory_equal(kept_y, y, sizeof y);
-        static const int places[] = {0, 1023, 1024, 65535, 131072, 299999, LENGTH - 1};
-        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-            const float good = x[places[i]];
-            x[places[i]] = i % 2 ? -INFINITY : NAN;
-            assert_false(couplet_run_finite(run, &fault));
-            x[places[i]] = good;
-        }
+        expect_found_anywhere(run, x);
         couplet_run_free(run);
         couplet_threads_free(threads);
     }

@@ -214,24 +214,33 @@ static void refuses_weights(void **state) {
     couplet_table_close(&data);
 }
 
-/* Batches are class by class, with different rows. Classes with too few rows are never drawn, and
- * all others equally often. */
+/* A table of ten classes, of which the last has 3 rows and the others 11 or 12. */
+static CoupletTable table_of_classes(int32_t **labels) {
+    CoupletTable data = made_table(COUNT);
+    *labels = made_labels(&data);
+    for (int i = 0; i < COUNT; i++)
+        (*labels)[i] = i < 100 ? i % 9 : 9;
+    return data;
+}
+
+/* Class by class, all different; classes with too few rows are never drawn, the others alike. */
 static void episodes(void **state) {
     (void)state;
-    CoupletTable data = made_table(COUNT);
-    int32_t *labels = made_labels(&data);
-    for (int i = 0; i < COUNT; i++)
-        labels[i] = i < 100 ? i % 9 : 9; /* class 9 has 3 rows */
+    int32_t *labels;
+    CoupletTable data = table_of_classes(&labels);
     const CoupletFeed feed = {.batch = 20, .ways = 5, .each = 4, .by = "label"};
     CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
     assert_non_null(loader);
-    int classes[10] = {0}, rows[COUNT] = {0};
+    int classes[10] = {0};
+    int rows[COUNT] = {0};
     for (int b = 0; b < 900; b++) {
         CoupletBatch batch;
         couplet_loader_next(loader, &batch);
-        int in_batch[10] = {0}, drawn[COUNT] = {0};
+        int in_batch[10] = {0};
+        int drawn[COUNT] = {0};
         for (int i = 0; i < 20; i++) {
-            const int row = batch.indices[i], label = labels[row];
+            const int row = batch.indices[i];
+            const int label = labels[row];
             assert_int_equal(label, labels[batch.indices[i / 4 * 4]]);
             in_batch[label]++;
             rows[row]++;
@@ -248,7 +257,12 @@ static void episodes(void **state) {
     for (int i = 0; i < 99; i++)
         assert_in_range(rows[i], 182 - 70, 182 + 70); /* the standard deviation is 13 */
     couplet_loader_free(loader);
-    /* These are more rows than the stack of a thread holds. */
+    couplet_table_close(&data);
+}
+
+/* An episode may have more rows than a thread's stack holds. */
+static void episodes_of_many_rows(void **state) {
+    (void)state;
     enum { HUGE_ROWS = 1 << 21 };
     CoupletTable huge = made_table(HUGE_ROWS);
     int32_t *each_its_own = made_labels(&huge);
@@ -258,14 +272,20 @@ static void episodes(void **state) {
     const bool none_gathered[MADE_FIELDS] = {false};
     const CoupletFeed wide = {
         .batch = HUGE_ROWS, .gathered = none_gathered, .ways = HUGE_ROWS, .each = 1, .by = "label"};
-    loader = couplet_loader_new(&huge, &wide, 9, 0, error, sizeof error);
+    CoupletLoader *loader = couplet_loader_new(&huge, &wide, 9, 0, error, sizeof error);
     assert_non_null(loader);
     CoupletBatch all;
     couplet_loader_next(loader, &all);
     couplet_loader_free(loader);
     couplet_table_close(&huge);
-    const CoupletFeed many = {.batch = 40, .ways = 10, .each = 4, .by = "label"},
-                      none = {.batch = 4, .ways = 2, .each = 2, .by = "batch"};
+}
+
+static void refuses_episodes(void **state) {
+    (void)state;
+    int32_t *labels;
+    CoupletTable data = table_of_classes(&labels);
+    const CoupletFeed many = {.batch = 40, .ways = 10, .each = 4, .by = "label"};
+    const CoupletFeed none = {.batch = 4, .ways = 2, .each = 2, .by = "batch"};
     assert_null(couplet_loader_new(&data, &many, 9, 0, error, sizeof error));
     assert_string_equal(
         error,
@@ -307,10 +327,16 @@ static void own_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shuffles),        cmocka_unit_test(order_is_kept),
-        cmocka_unit_test(starts_anywhere), cmocka_unit_test(balances),
-        cmocka_unit_test(chosen_rows),     cmocka_unit_test(weighs),
-        cmocka_unit_test(refuses_weights), cmocka_unit_test(episodes),
+        cmocka_unit_test(shuffles),
+        cmocka_unit_test(order_is_kept),
+        cmocka_unit_test(starts_anywhere),
+        cmocka_unit_test(balances),
+        cmocka_unit_test(chosen_rows),
+        cmocka_unit_test(weighs),
+        cmocka_unit_test(refuses_weights),
+        cmocka_unit_test(episodes),
+        cmocka_unit_test(episodes_of_many_rows),
+        cmocka_unit_test(refuses_episodes),
         cmocka_unit_test(own_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,50 +65,58 @@ static void refused(const File *f, const char *word) {
     assert_null(array.wholes);
 }
 
-/* Tests whole numbers as NumPy writes them: by their low bytes, in either order. */
+typedef struct Whole {
+    const char *descr;
+    int bytes;
+    int64_t values[3];
+} Whole;
+
+static const Whole wholes[] = {
+    {"|i1", 1, {-128, 127, -1}},
+    {"<i2", 2, {-32768, 32767, 258}},
+    {">i2", 2, {-32768, 32767, 258}},
+    {"<i4", 4, {INT32_MIN, INT32_MAX, 3}},
+    {">i4", 4, {INT32_MIN, INT32_MAX, 16909060}},
+    {"<i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}},
+    {">i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}},
+    {"=i8", 8, {1, 2, 3}},
+    {"|u1", 1, {0, 255, 7}},
+    {"<u2", 2, {0, 65535, 258}},
+    {">u2", 2, {0, 65535, 258}},
+    {"<u4", 4, {0, UINT32_MAX, 3}},
+    {">u4", 4, {0, UINT32_MAX, 3}},
+    {"<u8", 8, {0, -1, INT64_MIN}},
+    {">u8", 8, {0, -1, INT64_MIN}},
+    {"|b1", 1, {0, 1, 1}},
+};
+
+/* Gives a file of three whole numbers as NumPy writes them: by their low bytes, in either order. */
+static File whole_file(const Whole *c) {
+    File f = described(c->descr, "False", "(3,)");
+    for (int i = 0; i < 3; i++)
+        for (int b = 0; b < c->bytes; b++) {
+            const int place = c->descr[0] == '>' ? c->bytes - 1 - b : b;
+            const unsigned char byte = (unsigned char)((uint64_t)c->values[i] >> (8 * place));
+            add_bytes(&f, &byte, 1);
+        }
+    return f;
+}
+
 static void whole_numbers(void **state) {
     (void)state;
-    static const struct {
-        const char *descr;
-        int bytes;
-        int64_t values[3];
-    } cases[] = {
-        {"|i1", 1, {-128, 127, -1}},
-        {"<i2", 2, {-32768, 32767, 258}},
-        {">i2", 2, {-32768, 32767, 258}},
-        {"<i4", 4, {INT32_MIN, INT32_MAX, 3}},
-        {">i4", 4, {INT32_MIN, INT32_MAX, 16909060}},
-        {"<i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}},
-        {">i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}},
-        {"=i8", 8, {1, 2, 3}},
-        {"|u1", 1, {0, 255, 7}},
-        {"<u2", 2, {0, 65535, 258}},
-        {">u2", 2, {0, 65535, 258}},
-        {"<u4", 4, {0, UINT32_MAX, 3}},
-        {">u4", 4, {0, UINT32_MAX, 3}},
-        {"<u8", 8, {0, -1, INT64_MIN}},
-        {">u8", 8, {0, -1, INT64_MIN}},
-        {"|b1", 1, {0, 1, 1}},
-    };
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        File f = described(cases[c].descr, "False", "(3,)");
-        for (int i = 0; i < 3; i++)
-            for (int b = 0; b < cases[c].bytes; b++) {
-                const int place = cases[c].descr[0] == '>' ? cases[c].bytes - 1 - b : b;
-                const unsigned char byte =
-                    (unsigned char)((uint64_t)cases[c].values[i] >> (8 * place));
-                add_bytes(&f, &byte, 1);
-            }
+    for (size_t k = 0; k < sizeof wholes / sizeof *wholes; k++) {
+        const Whole *c = &wholes[k];
+        const File f = whole_file(c);
         CoupletNpy a;
-        if (!read_file_bytes(&f, &a)) fail_msg("%s: %s", cases[c].descr, error);
+        if (!read_file_bytes(&f, &a)) fail_msg("%s: %s", c->descr, error);
         assert_true(a.is_integer && !a.values && a.rank == 1 && a.count == 3);
         for (int i = 0; i < 3; i++)
-            assert_int_equal(a.wholes[i], cases[c].values[i]);
+            assert_int_equal(a.wholes[i], c->values[i]);
         char text[24];
-        if (a.is_unsigned && cases[c].bytes == 8)
+        if (a.is_unsigned && c->bytes == 8)
             assert_string_equal(couplet_npy_whole_text(&a, 1, text, sizeof text),
                                 "18446744073709551615");
-        if (cases[c].values[0] == INT64_MIN)
+        if (c->values[0] == INT64_MIN)
             assert_string_equal(couplet_npy_whole_text(&a, 0, text, sizeof text),
                                 "-9223372036854775808");
         couplet_npy_free(&a);
@@ -219,61 +227,73 @@ static void headers(void **state) {
         }
 }
 
+static const struct {
+    const char *descr, *shape, *word;
+} refused_arrays[] = {
+    {"<c8", "(2,)", "complex numbers (<c8)"},
+    {"<c16", "(2,)", "complex numbers (<c16)"},
+    {"|O", "(2,)", "Python objects (|O)"},
+    {"<U5", "(2,)", "text (<U5)"},
+    {"|S3", "(2,)", "bytes of text (|S3)"},
+    {"<V2", "(2,)", "bfloat16"},
+    {"<M8[ns]", "(2,)", "dates (<M8[ns])"},
+    {"<f16", "(2,)", "wide floats (<f16)"},
+    {"<x4", "(2,)", "`<x4` is not known"},
+    {"", "(2,)", "`` is not known"},
+    {"<i3", "(2,)", "`<i3` is not known"},
+    {"|u1", "(0,)", "axis 1 has 0"},
+    {"|u1", "(2, -3)", "axis 2 has -3"},
+    {"|u1", "(2, 99999999999999999999999)", "axis 2 has 99999999999999999999999"},
+    {"|u1", "(2.5,)", "no list of whole numbers"},
+    {"|u1", "(x,)", "no list of whole numbers"},
+    {"|u1", "(1,2,3,4,5,6,7,8,9)", "more than 8 axes"},
+    {"|u1", "(2, 3", "no list of whole numbers"},
+    {"<f8", "(1000000000000000, 8)", "axis 1 of the shape (1000000000000000, 8)"},
+    {"<f8", "(8, 1000000000000000)", "axis 2 of the shape"},
+    {"<f8", "(2000000, 2000000)", "axis 1 of the shape"},
+    {"<f8", "(3037000500, 3037000500)", "so many fit into no memory"},
+    {"<f8", "(1000000, 8)", "cut short: 2 bytes"},
+    {"|u1", "(3,)", "cut short: 2 bytes of data stand there, and its shape (3,) asks for 3"},
+    {"|u1", "()", "more bytes than the 1 of data"},
+};
+
+static const struct {
+    int version;
+    const char *header;
+    const char *word;
+} refused_headers[] = {
+    {1, "{'descr': [('a', '<f4'), ('b', '<i4')], 'fortran_order': False, 'shape': (2,), }",
+     "structures of several fields"},
+    {1, "{'descr': '\xffu1\x1b[31m', 'fortran_order': False, 'shape': (2,), }",
+     "`?u1?[31m` is not known"},
+    {1, "{'descr': '<f4', 'fortran_order': 2, 'shape': (2,), }", "neither True nor False"},
+    {1, "{'descr': '<f4', 'shape': (2,), }", "lacks"},
+    {4, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "version 4"},
+};
+
+static const struct {
+    File file;
+    const char *word;
+} refused_files[] = {
+    {{"\x93NUMPY\1\0\xff\xff{", 11}, "ends inside its header"},
+    {{"\x93NUMPY\2\0\xff\xff\xff\xff{", 13}, "4294967295 bytes, which no header has"},
+    {{"PK\3\4 and so on", 13}, ".npz"},
+    {{"hello, world", 12}, "no .npy file"},
+};
+
 static void refusals(void **state) {
     (void)state;
-    static const struct {
-        const char *descr, *shape, *word;
-    } cases[] = {
-        {"<c8", "(2,)", "complex numbers (<c8)"},
-        {"<c16", "(2,)", "complex numbers (<c16)"},
-        {"|O", "(2,)", "Python objects (|O)"},
-        {"<U5", "(2,)", "text (<U5)"},
-        {"|S3", "(2,)", "bytes of text (|S3)"},
-        {"<V2", "(2,)", "bfloat16"},
-        {"<M8[ns]", "(2,)", "dates (<M8[ns])"},
-        {"<f16", "(2,)", "wide floats (<f16)"},
-        {"<x4", "(2,)", "`<x4` is not known"},
-        {"", "(2,)", "`` is not known"},
-        {"<i3", "(2,)", "`<i3` is not known"},
-        {"|u1", "(0,)", "axis 1 has 0"},
-        {"|u1", "(2, -3)", "axis 2 has -3"},
-        {"|u1", "(2, 99999999999999999999999)", "axis 2 has 99999999999999999999999"},
-        {"|u1", "(2.5,)", "no list of whole numbers"},
-        {"|u1", "(x,)", "no list of whole numbers"},
-        {"|u1", "(1,2,3,4,5,6,7,8,9)", "more than 8 axes"},
-        {"|u1", "(2, 3", "no list of whole numbers"},
-        {"<f8", "(1000000000000000, 8)", "axis 1 of the shape (1000000000000000, 8)"},
-        {"<f8", "(8, 1000000000000000)", "axis 2 of the shape"},
-        {"<f8", "(2000000, 2000000)", "axis 1 of the shape"},
-        {"<f8", "(3037000500, 3037000500)", "so many fit into no memory"},
-        {"<f8", "(1000000, 8)", "cut short: 2 bytes"},
-        {"|u1", "(3,)", "cut short: 2 bytes of data stand there, and its shape (3,) asks for 3"},
-        {"|u1", "()", "more bytes than the 1 of data"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        File f = described(cases[i].descr, "False", cases[i].shape);
+    for (size_t i = 0; i < sizeof refused_arrays / sizeof *refused_arrays; i++) {
+        File f = described(refused_arrays[i].descr, "False", refused_arrays[i].shape);
         add_bytes(&f, "\1\2", 2);
-        refused(&f, cases[i].word);
+        refused(&f, refused_arrays[i].word);
     }
-    File f = with_header(
-        1, "{'descr': [('a', '<f4'), ('b', '<i4')], 'fortran_order': False, 'shape': (2,), }");
-    refused(&f, "structures of several fields");
-    f = with_header(1, "{'descr': '\xffu1\x1b[31m', 'fortran_order': False, 'shape': (2,), }");
-    refused(&f, "`?u1?[31m` is not known");
-    f = with_header(1, "{'descr': '<f4', 'fortran_order': 2, 'shape': (2,), }");
-    refused(&f, "neither True nor False");
-    f = with_header(1, "{'descr': '<f4', 'shape': (2,), }");
-    refused(&f, "lacks");
-    f = with_header(4, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }");
-    refused(&f, "version 4");
-    f = (File){"\x93NUMPY\1\0\xff\xff{", 11};
-    refused(&f, "ends inside its header");
-    f = (File){"\x93NUMPY\2\0\xff\xff\xff\xff{", 13};
-    refused(&f, "4294967295 bytes, which no header has");
-    f = (File){"PK\3\4 and so on", 13};
-    refused(&f, ".npz");
-    f = (File){"hello, world", 12};
-    refused(&f, "no .npy file");
+    for (size_t i = 0; i < sizeof refused_headers / sizeof *refused_headers; i++) {
+        const File f = with_header(refused_headers[i].version, refused_headers[i].header);
+        refused(&f, refused_headers[i].word);
+    }
+    for (size_t i = 0; i < sizeof refused_files / sizeof *refused_files; i++)
+        refused(&refused_files[i].file, refused_files[i].word);
 }
 
 int main(void) {

@@ -115,50 +115,69 @@ static void time_rows(const CoupletTable *table, int threads) {
            (long long)table->held, (long long)work.bad);
 }
 
-int main(int argc, char **argv) {
-    static CoupletSetting settings[MOST_SETTINGS];
-    char error[ERROR_BYTES];
-    CoupletRequest request = {.settings = settings};
-    const char *raw = NULL, *between = NULL;
-    int threads = 0;
-    if (argc < 3) return 2;
-    request.reader = argv[1];
-    request.path = argv[2];
+/* What the command line says. */
+typedef struct Options {
+    CoupletRequest request;
+    CoupletSetting settings[MOST_SETTINGS];
+    const char *raw;
+    const char *between;
+    int threads;
+} Options;
+
+static bool read_setting_word(char *word, Options *o) {
+    char *equals = strchr(word, '=');
+    if (!equals || o->request.setting_count == MOST_SETTINGS) return false;
+    *equals = 0;
+    char *end;
+    const double number = strtod(equals + 1, &end);
+    const bool is_number = equals[1] && !*end;
+    o->settings[o->request.setting_count++] =
+        (CoupletSetting){word, is_number ? number : 0, is_number ? NULL : equals + 1};
+    return true;
+}
+
+static bool read_options(int argc, char **argv, Options *o) {
+    if (argc < 3) return false;
+    o->request = (CoupletRequest){.reader = argv[1], .path = argv[2], .settings = o->settings};
     for (int i = 3; i < argc; i++) {
-        char *equals = strchr(argv[i], '='), *end;
-        if (strcmp(argv[i], "--raw") == 0 && i + 1 < argc)
-            raw = argv[++i];
-        else if (strcmp(argv[i], "--split") == 0 && i + 1 < argc)
-            request.split = argv[++i];
-        else if (strcmp(argv[i], "--time") == 0 && i + 1 < argc)
-            threads = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--between") == 0 && i + 1 < argc)
-            between = argv[++i];
-        else if (equals && request.setting_count < MOST_SETTINGS) {
-            *equals = 0;
-            double number = strtod(equals + 1, &end);
-            bool is_number = equals[1] && !*end;
-            settings[request.setting_count++] =
-                (CoupletSetting){argv[i], is_number ? number : 0, is_number ? NULL : equals + 1};
-        } else
-            return 2;
+        const bool has_value = i + 1 < argc;
+        if (strcmp(argv[i], "--raw") == 0 && has_value)
+            o->raw = argv[++i];
+        else if (strcmp(argv[i], "--split") == 0 && has_value)
+            o->request.split = argv[++i];
+        else if (strcmp(argv[i], "--time") == 0 && has_value)
+            o->threads = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--between") == 0 && has_value)
+            o->between = argv[++i];
+        else if (!read_setting_word(argv[i], o))
+            return false;
     }
+    return true;
+}
+
+/* Opens the source, and loads it if its reader loads columns. */
+static bool open_and_load(const CoupletRequest *request, CoupletTable *table) {
+    const CoupletLoading one_thread = {.threads = 1};
+    char error[ERROR_BYTES];
+    const bool opened = couplet_table_open(request, table, error, sizeof error);
+    if (opened &&
+        (!table->reader->load || couplet_table_load(table, &one_thread, error, sizeof error)))
+        return true;
+    printf("error\t%s\n", error);
+    if (opened) couplet_table_close(table);
+    return false;
+}
+
+int main(int argc, char **argv) {
+    static Options options;
     CoupletTable table;
-    if (!couplet_table_open(&request, &table, error, sizeof error)) {
-        printf("error\t%s\n", error);
-        return 1;
-    }
-    if (table.reader->load &&
-        !couplet_table_load(&table, &(CoupletLoading){.threads = 1}, error, sizeof error)) {
-        printf("error\t%s\n", error);
-        couplet_table_close(&table);
-        return 1;
-    }
+    if (!read_options(argc, argv, &options)) return 2;
+    if (!open_and_load(&options.request, &table)) return 1;
     print_fields(&table);
-    if (between && system(between) != 0) return 2;
-    FILE *file = raw ? fopen(raw, "wb") : NULL;
-    if (threads > 0 && threads <= MOST_THREADS)
-        time_rows(&table, threads);
+    if (options.between && system(options.between) != 0) return 2;
+    FILE *file = options.raw ? fopen(options.raw, "wb") : NULL;
+    if (options.threads > 0 && options.threads <= MOST_THREADS)
+        time_rows(&table, options.threads);
     else
         print_rows(&table, file);
     if (file) fclose(file);

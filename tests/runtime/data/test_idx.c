@@ -169,43 +169,66 @@ static void write_idx(const char *name, int count, int rank, int rows, int colum
     write_typed(name, 8, rank, extents, bytes, (size_t)elements);
 }
 
+/* An IDX file and the numbers that it holds. Values of reals are given as float. */
+typedef struct Typed {
+    int code; /* the type in the file's magic number */
+    int rank;
+    int extents[2];
+    size_t bytes;
+    uint8_t elements[8];
+    CoupletType type;
+    int32_t wholes[4];
+    float reals[2];
+} Typed;
+
+static const Typed typed[] = {
+    {0x09, 2, {2, 2}, 4, {0x80, 0xff, 0, 0x7f}, COUPLET_I32, {-128, -1, 0, 127}, {0}},
+    {0x0B, 1, {3}, 6, {0x80, 0, 0xff, 0xfe, 0x12, 0x34}, COUPLET_I32, {-32768, -2, 0x1234}, {0}},
+    {0x0C,
+     1,
+     {2},
+     8,
+     {0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff},
+     COUPLET_I32,
+     {INT32_MIN, INT32_MAX},
+     {0}},
+    {0x0D, 1, {2}, 8, {0x3f, 0x80, 0, 0, 0xc0, 0x20, 0, 0}, COUPLET_F32, {0}, {1, -2.5f}},
+    {0x0E,
+     2,
+     {1, 1},
+     8,
+     {0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a},
+     COUPLET_F32,
+     {0},
+     {0.1f}},
+};
+
 static void every_type(void **state) {
     (void)state;
-    static const uint8_t i8[] = {0x80, 0xff, 0, 0x7f}, i16[] = {0x80, 0, 0xff, 0xfe, 0x12, 0x34},
-                         i32[] = {0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff};
-    static const uint8_t f32[] = {0x3f, 0x80, 0, 0, 0xc0, 0x20, 0, 0},
-                         f64[] = {0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a};
-    const int two[] = {2, 2}, three[] = {3}, pair[] = {2}, one[] = {1, 1};
-    CoupletTable table;
-    for (int packed = 0; packed < 2; packed++) {
-        const char *name = packed ? "typed.gz" : "typed";
-        write_typed(name, 0x09, 2, two, i8, sizeof i8);
-        table = loaded(name, NULL);
-        assert_int_equal(table.fields[0].type, COUPLET_I32);
-        assert_int_equal(table.fields[0].rank, 1);
-        assert_string_equal(table.fields[0].name, "x");
-        assert_memory_equal(table.columns[0], ((const int32_t[]){-128, -1, 0, 127}), 16);
-        couplet_table_close(&table);
-        write_typed(name, 0x0B, 1, three, i16, sizeof i16);
-        table = loaded(name, NULL);
-        assert_int_equal(table.fields[0].rank, 0);
-        assert_memory_equal(table.columns[0], ((const int32_t[]){-32768, -2, 0x1234}), 12);
-        couplet_table_close(&table);
-        write_typed(name, 0x0C, 1, pair, i32, sizeof i32);
-        table = loaded(name, NULL);
-        assert_memory_equal(table.columns[0], ((const int32_t[]){INT32_MIN, INT32_MAX}), 8);
-        couplet_table_close(&table);
-        write_typed(name, 0x0D, 1, pair, f32, sizeof f32);
-        table = loaded(name, NULL);
-        assert_int_equal(table.fields[0].type, COUPLET_F32);
-        assert_memory_equal(table.columns[0], ((const float[]){1, -2.5f}), 8);
-        couplet_table_close(&table);
-        write_typed(name, 0x0E, 2, one, f64, sizeof f64);
-        table = loaded(name, NULL);
-        assert_true(*(const float *)table.columns[0] == 0.1f);
-        couplet_table_close(&table);
-    }
-    static const uint8_t nan[] = {0x7f, 0xc0, 0, 0}, large[] = {0x7f, 0xe0, 0, 0, 0, 0, 0, 0};
+    for (size_t i = 0; i < sizeof typed / sizeof *typed; i++)
+        for (int packed = 0; packed < 2; packed++) {
+            const Typed *t = &typed[i];
+            const char *name = packed ? "typed.gz" : "typed";
+            write_typed(name, t->code, t->rank, t->extents, t->elements, t->bytes);
+            CoupletTable table = loaded(name, NULL);
+            const int count = t->extents[0] * (t->rank > 1 ? t->extents[1] : 1);
+            assert_int_equal(table.fields[0].type, t->type);
+            assert_int_equal(table.fields[0].rank, t->rank - 1);
+            assert_string_equal(table.fields[0].name, "x");
+            if (t->type == COUPLET_I32)
+                assert_memory_equal(table.columns[0], t->wholes, 4 * (size_t)count);
+            else
+                assert_memory_equal(table.columns[0], t->reals, 4 * (size_t)count);
+            couplet_table_close(&table);
+        }
+}
+
+static void reals_out_of_range(void **state) {
+    (void)state;
+    static const uint8_t nan[] = {0x7f, 0xc0, 0, 0};
+    static const uint8_t large[] = {0x7f, 0xe0, 0, 0, 0, 0, 0, 0};
+    const int two[] = {2, 2};
+    const int one[] = {1, 1};
     write_typed("nan", 0x0D, 2, one, nan, sizeof nan);
     expect_refusal("nan", "element 0 of sample 0 is no number");
     write_typed("large", 0x0E, 2, one, large, sizeof large);
@@ -214,35 +237,46 @@ static void every_type(void **state) {
     expect_refusal("shorter", "12 more bytes were expected");
 }
 
-/* Samples may have any rank and size, and a file of labels beside them. */
+static uint8_t shaped[2 * 3 * 4 * 5 * 6];
+
+/* Writes the same bytes as an array of some axes: two samples, or with one axis the bytes
+ * themselves. */
+static void write_shaped(int rank) {
+    const int extents[] = {2, 3, 4, 5, 6};
+    int shape[5] = {rank == 1 ? (int)sizeof shaped : 2};
+    int64_t left = sizeof shaped / 2;
+    for (size_t i = 0; i < sizeof shaped; i++)
+        shaped[i] = (uint8_t)i;
+    for (int i = 1; i < rank; i++) {
+        shape[i] = i + 1 < rank ? extents[i] : (int)left;
+        left /= shape[i];
+    }
+    write_typed("shaped", 8, rank, shape, shaped, sizeof shaped);
+}
+
 static void any_shape(void **state) {
     (void)state;
-    static uint8_t bytes[2 * 3 * 4 * 5 * 6];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)i;
-    const int extents[] = {2, 3, 4, 5, 6};
     static const char *const shapes[] = {"int", "int[360]", "u8[1, 3, 120]", "u8[3, 4, 30]",
                                          "u8[3, 4, 5, 6]"};
     static const char *const names[] = {"x", "x", "image", "image", "x"};
     for (int rank = 1; rank <= 5; rank++) {
         char text[128];
-        int shape[5] = {rank == 1 ? (int)sizeof bytes : 2};
-        int64_t left = sizeof bytes / 2;
-        for (int i = 1; i < rank; i++) {
-            shape[i] = i + 1 < rank ? extents[i] : (int)left;
-            left /= shape[i];
-        }
-        write_typed("shaped", 8, rank, shape, bytes, sizeof bytes);
+        write_shaped(rank);
         CoupletTable table = loaded("shaped", NULL);
         assert_string_equal(couplet_field_text(&table.fields[0], text, sizeof text),
                             shapes[rank - 1]);
         assert_string_equal(table.fields[0].name, names[rank - 1]);
         if (table.fields[0].type == COUPLET_U8)
-            assert_memory_equal(table.columns[0], bytes, sizeof bytes);
+            assert_memory_equal(table.columns[0], shaped, sizeof shaped);
         else
             assert_int_equal(((const int32_t *)table.columns[0])[300], 300 % 256);
         couplet_table_close(&table);
     }
+}
+
+static void labels_beside_samples(void **state) {
+    (void)state;
+    write_shaped(5);
     write_idx("labels.gz", 2, 1, 0, 0);
     CoupletTable table = loaded("shaped", "labels.gz");
     int32_t column[2];
@@ -349,7 +383,9 @@ int main(void) {
         cmocka_unit_test(refuses),
         cmocka_unit_test(truncated_anywhere),
         cmocka_unit_test(every_type),
+        cmocka_unit_test(reals_out_of_range),
         cmocka_unit_test(any_shape),
+        cmocka_unit_test(labels_beside_samples),
         cmocka_unit_test(named_field),
         cmocka_unit_test(real_data),
         cmocka_unit_test(own_folder),

@@ -60,11 +60,48 @@ static void write_off(const char *name, const char *head) {
     write_sample(name, t.bytes, t.length);
 }
 
-/* Writes a PLY file. coding 0: text, 1: little endian, 2: big endian. Other elements and properties
- * stand ahead of those that are read, between them and behind them. */
+/* A PLY file has other elements and properties before, between and behind those of the block. */
+static void add_ply_rows(Text *t) {
+    add(t, "0.5 2 7 8\n");
+    for (int i = 0; i < 8; i++)
+        add(t, "255 %g %g %g\n", block[i][0], block[i][1], block[i][2]);
+    for (int i = 0; i < 6; i++)
+        add(t, "1 4 %d %d %d %d 1 0.5\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
+}
+
+static void add_ply_bytes(Text *t, bool is_big) {
+    const float half = 0.5f;
+    const uint8_t two = 2;
+    const uint8_t four = 4;
+    const uint8_t red = 255;
+    const int16_t rest[2] = {7, 8};
+    const uint16_t flags = 1;
+    const int32_t one = 1;
+    add_bytes(t, &half, 4, is_big);
+    add_bytes(t, &two, 1, is_big);
+    for (int i = 0; i < 2; i++)
+        add_bytes(t, &rest[i], 2, is_big);
+    for (int i = 0; i < 8; i++) {
+        const float y = (float)block[i][1];
+        const int32_t z = (int32_t)block[i][2];
+        add_bytes(t, &red, 1, is_big);
+        add_bytes(t, &block[i][0], 8, is_big);
+        add_bytes(t, &y, 4, is_big);
+        add_bytes(t, &z, 4, is_big);
+    }
+    for (int i = 0; i < 6; i++) {
+        add_bytes(t, &flags, 2, is_big);
+        add_bytes(t, &four, 1, is_big);
+        for (int c = 0; c < 4; c++)
+            add_bytes(t, &sides[i][c], 4, is_big);
+        add_bytes(t, &one, 4, is_big);
+        add_bytes(t, &half, 4, is_big);
+    }
+}
+
+/* coding 0: text, 1: little endian, 2: big endian. */
 static void write_ply(const char *name, int coding) {
     static const char *const codings[] = {"ascii", "binary_little_endian", "binary_big_endian"};
-    const bool is_big = coding == 2;
     Text t = {.length = 0};
     add(&t, "ply\nformat %s 1.0\ncomment a block\nobj_info none\n", codings[coding]);
     add(&t, "element camera 1\nproperty float angle\nproperty list uchar short rest\n");
@@ -72,39 +109,10 @@ static void write_ply(const char *name, int coding) {
             "int z\n");
     add(&t, "element face 6\nproperty ushort flags\nproperty list uchar uint "
             "vertex_indices\nproperty list int float more\nend_header\n");
-    if (coding == 0) {
-        add(&t, "0.5 2 7 8\n");
-        for (int i = 0; i < 8; i++)
-            add(&t, "255 %g %g %g\n", block[i][0], block[i][1], block[i][2]);
-        for (int i = 0; i < 6; i++)
-            add(&t, "1 4 %d %d %d %d 1 0.5\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
-    } else {
-        const float half = 0.5f;
-        const uint8_t two = 2, four = 4, red = 255;
-        const int16_t rest[2] = {7, 8};
-        const uint16_t flags = 1;
-        const int32_t one = 1;
-        add_bytes(&t, &half, 4, is_big);
-        add_bytes(&t, &two, 1, is_big);
-        for (int i = 0; i < 2; i++)
-            add_bytes(&t, &rest[i], 2, is_big);
-        for (int i = 0; i < 8; i++) {
-            const float y = (float)block[i][1];
-            const int32_t z = (int32_t)block[i][2];
-            add_bytes(&t, &red, 1, is_big);
-            add_bytes(&t, &block[i][0], 8, is_big);
-            add_bytes(&t, &y, 4, is_big);
-            add_bytes(&t, &z, 4, is_big);
-        }
-        for (int i = 0; i < 6; i++) {
-            add_bytes(&t, &flags, 2, is_big);
-            add_bytes(&t, &four, 1, is_big);
-            for (int c = 0; c < 4; c++)
-                add_bytes(&t, &sides[i][c], 4, is_big);
-            add_bytes(&t, &one, 4, is_big);
-            add_bytes(&t, &half, 4, is_big);
-        }
-    }
+    if (coding == 0)
+        add_ply_rows(&t);
+    else
+        add_ply_bytes(&t, coding == 2);
     write_sample(name, t.bytes, t.length);
 }
 
@@ -468,71 +476,75 @@ static void clouds_have_normals(void **state) {
     free(points);
 }
 
+static const struct {
+    const char *name, *text, *words;
+} damaged_files[] = {
+    {"empty.obj", "", "the file is empty"},
+    {"nothing.obj", "# nothing\n", "there is no point"},
+    {"word.obj", "v 0 0 zero\n", ":1: `zero` is no finite number"},
+    {"nan.obj", "v 0 0 0\nv nan 0 0\n", ":2: `nan` is no finite number"},
+    {"inf.obj", "v 0 0 1e999\n", ":1: `1e999` is no finite number"},
+    {"large.obj", "v 0 0 1e39\n", "a finite number of 32 bits"},
+    {"few.obj", "v 0 0\n", "has 2 numbers, and 3 were expected"},
+    {"ahead.obj", "v 0 0 0\nv 1 0 0\nf 1 2 3\nv 0 1 0\n",
+     ":3: a face has point 3, and points 1 to 2 stand above"},
+    {"zero.obj", "v 0 0 0\nf 0 1 1\n", "a face has point 0"},
+    {"before.obj", "v 0 0 0\nf -1 -2 -1\n", "a face has point -2"},
+    {"corner.obj", "v 0 0 0\nf 1 x/1 1\n", "`x/1` is no corner"},
+    {"flat.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\nf 1 1 1\n", "have no area"},
+    {"head.off", "OFG\n1 0 0\n0 0 0\n", "begins with `OFG`"},
+    {"binary.off", "OFF BINARY\n", "binary kind"},
+    {"counts.off", "OFF\nmany 0 0\n", "`many` is no number of points"},
+    {"negative.off", "OFF\n-1 0 0\n", "`-1` is no number of points"},
+    {"half.off", "OFF\n3 1 0\n0 0 0\n", "ends after 1 of its 3 points"},
+    {"faceless.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n", "ends after 0 of its 1 faces"},
+    {"outside.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n", ":6: a face has point 3"},
+    {"corners.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n",
+     "a face has 2 points, and 3 were expected"},
+    {"rest.off", "OFF\n1 0 0\n0 0 0\n0 0 0\n", "goes on after"},
+    {"endless.off", "OFF\n999999999999 1 0\n0 0 0\n", "ends after 1 of its 999999999999 points"},
+    {"head.ply", "plx\n", "does not begin with the line `ply`"},
+    {"format.ply", "ply\nformat ascii7 1.0\nend_header\n", "the format is `ascii7`"},
+    {"formatless.ply", "ply\nelement vertex 0\nend_header\n", "no line `format`"},
+    {"type.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty real x\nend_header\n",
+     "`real` is no type"},
+    {"xyz.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n",
+     "no properties x, y and z"},
+    {"twice.ply",
+     "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float "
+     "x\nend_header\n1\n",
+     "twice"},
+    {"cut.ply", "ply\nformat ascii 1.0\nelement vertex 1\n", "ends before its end_header"},
+    {"none.stl",
+     "a file that is long enough to be one, but says more triangles than it has room for, so "
+     "it is none",
+     "triangles take"},
+    {"cut.stl", "solid x\nfacet\nvertex 0 0 0\n", "ends before its endsolid"},
+    {"two.stl", "solid x\nvertex 0 0 0\nvertex 1 0 0\nendfacet\nendsolid\n", "ends with 2 corners"},
+    {"count.xyz", "3\n0 0 0\n1 1 1\n", "has 2 points, and its first line says 3"},
+    {"atom.xyz", "C 0 0 0\n", "`C` is no finite number"},
+    {"short.xyz", "0, 5, 0.5 \n1 1\n", ":2: a point has 2 numbers"},
+    {"comma.xyz", "0,5 0,5 0,5\n", ":1: `5 0` is no finite number"},
+    {"semicolon.xyz", "0;5;1,5\n", ":1: `1,5` is no finite number"},
+    {"ragged.xyz", "0 0 0 1 2 3\n1 1 1\n", ":2: the line has 3 columns"},
+    {"comma.obj", "v 0,5 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", ":1: `0,5` is no finite number"},
+    {"comma.off", "OFF\n1 0 0\n0,5 0 1\n", ":3: `0,5` is no finite number"},
+};
+
 static void damaged(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof damaged_files / sizeof *damaged_files; i++) {
+        write_text(damaged_files[i].name, damaged_files[i].text);
+        refuses("points", damaged_files[i].name, NULL, 0, "points", damaged_files[i].words);
+    }
+}
+
+/* A PLY file of three points and a face, whose rows are damaged. */
+static void damaged_rows(void **state) {
     (void)state;
     static const char ply[] = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty "
                               "float y\nproperty float z\nelement face 1\n"
                               "property list uchar int vertex_indices\nend_header\n";
-    static const struct {
-        const char *name, *text, *words;
-    } cases[] = {
-        {"empty.obj", "", "the file is empty"},
-        {"nothing.obj", "# nothing\n", "there is no point"},
-        {"word.obj", "v 0 0 zero\n", ":1: `zero` is no finite number"},
-        {"nan.obj", "v 0 0 0\nv nan 0 0\n", ":2: `nan` is no finite number"},
-        {"inf.obj", "v 0 0 1e999\n", ":1: `1e999` is no finite number"},
-        {"large.obj", "v 0 0 1e39\n", "a finite number of 32 bits"},
-        {"few.obj", "v 0 0\n", "has 2 numbers, and 3 were expected"},
-        {"ahead.obj", "v 0 0 0\nv 1 0 0\nf 1 2 3\nv 0 1 0\n",
-         ":3: a face has point 3, and points 1 to 2 stand above"},
-        {"zero.obj", "v 0 0 0\nf 0 1 1\n", "a face has point 0"},
-        {"before.obj", "v 0 0 0\nf -1 -2 -1\n", "a face has point -2"},
-        {"corner.obj", "v 0 0 0\nf 1 x/1 1\n", "`x/1` is no corner"},
-        {"flat.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\nf 1 1 1\n", "have no area"},
-        {"head.off", "OFG\n1 0 0\n0 0 0\n", "begins with `OFG`"},
-        {"binary.off", "OFF BINARY\n", "binary kind"},
-        {"counts.off", "OFF\nmany 0 0\n", "`many` is no number of points"},
-        {"negative.off", "OFF\n-1 0 0\n", "`-1` is no number of points"},
-        {"half.off", "OFF\n3 1 0\n0 0 0\n", "ends after 1 of its 3 points"},
-        {"faceless.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n", "ends after 0 of its 1 faces"},
-        {"outside.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n", ":6: a face has point 3"},
-        {"corners.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n",
-         "a face has 2 points, and 3 were expected"},
-        {"rest.off", "OFF\n1 0 0\n0 0 0\n0 0 0\n", "goes on after"},
-        {"endless.off", "OFF\n999999999999 1 0\n0 0 0\n",
-         "ends after 1 of its 999999999999 points"},
-        {"head.ply", "plx\n", "does not begin with the line `ply`"},
-        {"format.ply", "ply\nformat ascii7 1.0\nend_header\n", "the format is `ascii7`"},
-        {"formatless.ply", "ply\nelement vertex 0\nend_header\n", "no line `format`"},
-        {"type.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty real x\nend_header\n",
-         "`real` is no type"},
-        {"xyz.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n",
-         "no properties x, y and z"},
-        {"twice.ply",
-         "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float "
-         "x\nend_header\n1\n",
-         "twice"},
-        {"cut.ply", "ply\nformat ascii 1.0\nelement vertex 1\n", "ends before its end_header"},
-        {"none.stl",
-         "a file that is long enough to be one, but says more triangles than it has room for, so "
-         "it is none",
-         "triangles take"},
-        {"cut.stl", "solid x\nfacet\nvertex 0 0 0\n", "ends before its endsolid"},
-        {"two.stl", "solid x\nvertex 0 0 0\nvertex 1 0 0\nendfacet\nendsolid\n",
-         "ends with 2 corners"},
-        {"count.xyz", "3\n0 0 0\n1 1 1\n", "has 2 points, and its first line says 3"},
-        {"atom.xyz", "C 0 0 0\n", "`C` is no finite number"},
-        {"short.xyz", "0, 5, 0.5 \n1 1\n", ":2: a point has 2 numbers"},
-        {"comma.xyz", "0,5 0,5 0,5\n", ":1: `5 0` is no finite number"},
-        {"semicolon.xyz", "0;5;1,5\n", ":1: `1,5` is no finite number"},
-        {"ragged.xyz", "0 0 0 1 2 3\n1 1 1\n", ":2: the line has 3 columns"},
-        {"comma.obj", "v 0,5 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", ":1: `0,5` is no finite number"},
-        {"comma.off", "OFF\n1 0 0\n0,5 0 1\n", ":3: `0,5` is no finite number"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        write_text(cases[i].name, cases[i].text);
-        refuses("points", cases[i].name, NULL, 0, "points", cases[i].words);
-    }
     static const struct {
         const char *rows, *words;
     } rows[] = {
@@ -608,6 +620,7 @@ int main(void) {
         cmocka_unit_test(clouds),
         cmocka_unit_test(clouds_have_normals),
         cmocka_unit_test(damaged),
+        cmocka_unit_test(damaged_rows),
         cmocka_unit_test(cut_short),
         cmocka_unit_test(settings_are_checked),
     };
