@@ -21,8 +21,9 @@ columns:
 outside their file begin with no word that tells which file to open (PREFIXES), how many files of
 two folders have one name, and how many names are static functions of three files or more without
 meaning one thing in all of them (SHARED_NAMES); the exit status is 1 where there is one of any.
---list long, dispatch, wide, headless, walkers or names prints the places behind a number; names
-also has long functions and walkers for which LONG and WALKERS give no reason."""
+--list long, dispatch, wide, headless, walkers or names prints the places behind a number, those of
+the tests too but for walkers; names also has long functions and walkers for which LONG and WALKERS
+give no reason."""
 import argparse
 import glob
 import os
@@ -349,12 +350,14 @@ def main():
         rows[folder] = measure(sources)
         together += sources if folder != "tests" else []
     rows["together"] = measure(together)
+    everywhere = {what: rows["together"][what] + ([] if what == "walkers" else rows["tests"][what])
+                  for what in ("long", "dispatch", "wide", "headless", "walkers")}
     if given.list == "names":
-        faults = (names or []) + shared + statics + list(unexplained(rows["together"]))
+        faults = (names or []) + shared + statics + list(unexplained(everywhere))
         print("\n".join(faults))
         return 1 if faults else 0
     if given.list:
-        print("\n".join(rows["together"][given.list]))
+        print("\n".join(everywhere[given.list]))
     else:
         print(f"{'':<10}{'lines':>8}{'tokens':>8}{'wide':>7}{'long':>7}{'dispatch':>10}"
               f"{'median':>8}{'walkers':>9}"
