@@ -198,7 +198,7 @@ static CoupletPlan abreast(CoupletStep *steps, CoupletBuffer *buffers) {
                          .arena_bytes = 8192 * STEPS};
 }
 
-/* All tiles of each step are done once, and the fault of the first step is reported. */
+/* Every tile of each step of a launch is done once, and the fault of the first step is reported. */
 static void steps_go_abreast(void **state) {
     (void)state;
     CoupletStep steps[STEPS];
@@ -251,7 +251,7 @@ static CoupletPlan copying(void) {
                          .input_count = 2};
 }
 
-/* One value at a time is no number: at the ends of the pieces and inside them it is found. */
+/* Asserts that a value which is no number is found at the ends of pieces and inside them. */
 static void expect_found_anywhere(CoupletRun *run, float *x) {
     static const int places[] = {0, 1023, 1024, 65535, 131072, 299999, LENGTH - 1};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {

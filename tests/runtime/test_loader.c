@@ -223,7 +223,8 @@ static CoupletTable table_of_classes(int32_t **labels) {
     return data;
 }
 
-/* Class by class, all different; classes with too few rows are never drawn, the others alike. */
+/* Batches are class by class, with different rows. Classes with too few rows are never drawn, and
+ * all others equally often. */
 static void episodes(void **state) {
     (void)state;
     int32_t *labels;

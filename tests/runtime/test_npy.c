@@ -90,7 +90,8 @@ static const Whole wholes[] = {
     {"|b1", 1, {0, 1, 1}},
 };
 
-/* Gives a file of three whole numbers as NumPy writes them: by their low bytes, in either order. */
+/* Returns a file of three whole numbers as NumPy writes them: by their low bytes, in either
+ * order. */
 static File whole_file(const Whole *c) {
     File f = described(c->descr, "False", "(3,)");
     for (int i = 0; i < 3; i++)

@@ -155,7 +155,7 @@ static Group add_lines(Test *t) {
 
 static Group add_column_sums(Test *t) {
     const int first = t->count;
-    /* more rows than one chain of floats adds (graph/walk.c) */
+    /* These are more rows than one chain of floats adds (graph/walk.c). */
     column_sums(t, (const int64_t[]){70, 32}, 0.5);
     column_sums(t, (const int64_t[]){400, 100}, 0.125);
     column_sums(t, (const int64_t[]){3, 32}, 2); /* a short loop is spelled out */
@@ -177,7 +177,8 @@ static Group add_numbered(Test *t) {
     return (Group){"numbered", first, t->count, 1};
 }
 
-/* Arrays of their own: parts of one would share a kernel as neighbours. */
+/* Adds parts of arrays, each of an array of its own. Parts of one array would share a kernel as
+ * neighbours. */
 static Group add_parts(Test *t) {
     const int first = t->count;
     partial_rows(t, 600, 48, 0, 60);
@@ -210,7 +211,8 @@ static void nodes_share_their_kernels(void **state) {
     Group groups[GROUPS];
     for (int i = 0; i < GROUPS; i++)
         groups[i] = add[i](&t);
-    line(&t, 1, (const int64_t[]){77}, 0.5, 0.5); /* one number twice: another form */
+    /* The same number twice gives the formula another form. */
+    line(&t, 1, (const int64_t[]){77}, 0.5, 0.5);
 
     const char *wrong = graph_verify(t.g);
     const char *error = "out of memory";

@@ -240,7 +240,7 @@ static Access access_of(const Bench *b, int kind) {
     }
 }
 
-/* Squares what is read of x, times y; the adjoint must find its way back. */
+/* Tests the square of what is read of x, times y. The adjoint must find the way back. */
 static void reads(void **state) {
     (void)state;
     for (int kind = 0; kind < ACCESSES; kind++) {

@@ -254,6 +254,7 @@ static void write_shaped(int rank) {
     write_typed("shaped", 8, rank, shape, shaped, sizeof shaped);
 }
 
+/* Samples may have any rank and size. */
 static void any_shape(void **state) {
     (void)state;
     static const char *const shapes[] = {"int", "int[360]", "u8[1, 3, 120]", "u8[3, 4, 30]",

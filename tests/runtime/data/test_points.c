@@ -60,7 +60,8 @@ static void write_off(const char *name, const char *head) {
     write_sample(name, t.bytes, t.length);
 }
 
-/* A PLY file has other elements and properties before, between and behind those of the block. */
+/* Adds the rows of a PLY file. Other elements and properties stand ahead of those that are read,
+ * between them and behind them. */
 static void add_ply_rows(Text *t) {
     add(t, "0.5 2 7 8\n");
     for (int i = 0; i < 8; i++)
@@ -99,7 +100,7 @@ static void add_ply_bytes(Text *t, bool is_big) {
     }
 }
 
-/* coding 0: text, 1: little endian, 2: big endian. */
+/* Writes a PLY file. coding 0: text, 1: little endian, 2: big endian. */
 static void write_ply(const char *name, int coding) {
     static const char *const codings[] = {"ascii", "binary_little_endian", "binary_big_endian"};
     Text t = {.length = 0};
@@ -539,7 +540,7 @@ static void damaged(void **state) {
     }
 }
 
-/* A PLY file of three points and a face, whose rows are damaged. */
+/* Tests a PLY file of three points and a face whose rows are damaged. */
 static void damaged_rows(void **state) {
     (void)state;
     static const char ply[] = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty "
