@@ -376,7 +376,8 @@ static bool hold(CommandLine *c, const CoupletProgram *program, CoupletRunFolder
     CoupletGroup *g = c->train.group;
     const char *out = c->out;
     if (work == couplet_evaluate) {
-        couplet_folder_split(out, path, &c->train.checkpoint);
+        if (!couplet_folder_split(out, path, &c->train.checkpoint, error, error_bytes))
+            return false;
         out = path;
     }
     const bool is_there = c->resume || work == couplet_evaluate;

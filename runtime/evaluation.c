@@ -154,8 +154,7 @@ static bool has_namesake(const CoupletProgram *program, int number) {
     return false;
 }
 
-void couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data,
-                       char *out, size_t bytes) {
+char *couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data) {
     const CoupletEval *eval = &program->evals[number];
     const bool own = couplet_eval_learns(eval) && find_own(eval, data, NULL) > 0;
     char name[NAME_BYTES];
@@ -167,8 +166,14 @@ void couplet_eval_name(const CoupletProgram *program, int number, const CoupletT
                        : is_fitted(eval)    ? " (query in bank)"
                                             : " (itself left out)";
     const bool namesake = has_namesake(program, number);
-    snprintf(out, bytes, "%s%s%s%s", name, note, namesake ? ", " : "",
-             namesake ? eval->features : "");
+    const char *parts[] = {name, note, namesake ? ", " : "", namesake ? eval->features : ""};
+    size_t length = 0;
+    for (int i = 0; i < 4; i++)
+        length += strlen(parts[i]);
+    char *out = calloc(length + 1, 1);
+    for (int i = 0; out && i < 4; i++)
+        strcat(out, parts[i]);
+    return out;
 }
 
 /* ---- what can be asked ----------------------------------------------------------------------- */

@@ -72,11 +72,11 @@ bool couplet_eval_tells(const CoupletEval *eval);
 bool couplet_evaluation_tell(CoupletSession *session, const CoupletTable *data, int number,
                              CoupletTold *out, char *error, size_t error_bytes);
 void couplet_told_free(CoupletTold *told);
-/* Writes the name of an evaluation, such as "kNN (k = 20)" or "linear probe". If another evaluation
+/* Returns the name of an evaluation, such as "kNN (k = 20)" or "linear probe", in memory from
+ * malloc, or NULL without memory. If another evaluation
  * of the program would have the same name, the features follow: "kNN (k = 20), words.trunk". If
  * samples of the query are in the bank, the name says how they are treated: neighbours leave the
  * sample itself out, while the probe was fitted to it. */
-void couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data,
-                       char *out, size_t bytes);
+char *couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data);
 
 #endif

@@ -133,20 +133,27 @@ bool couplet_folder_is_kept(const char *name, int64_t *step) {
     return errno == 0 && strcmp(end, COUPLET_KEPT_END) == 0;
 }
 
-void couplet_folder_split(const char *path, char *folder, const char **checkpoint) {
+bool couplet_folder_split(const char *path, char *folder, const char **checkpoint, char *error,
+                          size_t error_bytes) {
     const size_t length = strlen(path);
     const size_t end = strlen(COUPLET_KEPT_END);
     const char *slash = strrchr(path, '/');
     struct stat info;
     *checkpoint = NULL;
-    snprintf(folder, COUPLET_PATH_BYTES, "%s", path);
+    if (length >= COUPLET_PATH_BYTES) {
+        snprintf(error, error_bytes, "%s: the path is longer than %d bytes", path,
+                 COUPLET_PATH_BYTES - 1);
+        return false;
+    }
+    strcpy(folder, path);
     if (length <= end || strcmp(path + length - end, COUPLET_KEPT_END) != 0 ||
         stat(path, &info) != 0 || !S_ISREG(info.st_mode))
-        return;
+        return true;
     /* the folder of "/checkpoint" is "/", and without a slash it is the one that we are in */
     snprintf(folder, COUPLET_PATH_BYTES, "%.*s", slash > path ? (int)(slash - path) : 1,
              slash ? path : ".");
     *checkpoint = slash ? slash + 1 : path;
+    return true;
 }
 
 static bool is_event_file(const char *name) {

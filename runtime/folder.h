@@ -27,8 +27,9 @@ extern const char couplet_record_name[];      /* "settings.json" */
 bool couplet_folder_is_kept(const char *name, int64_t *step);
 /* Splits the path of a checkpoint in a run folder into folder[COUPLET_PATH_BYTES] and the name of
  * the file, which points into the path. Any other path is the folder itself, and the name is
- * NULL. */
-void couplet_folder_split(const char *path, char *folder, const char **checkpoint);
+ * NULL. Returns false with a sentence if the path does not fit. */
+bool couplet_folder_split(const char *path, char *folder, const char **checkpoint, char *error,
+                          size_t error_bytes);
 
 typedef struct CoupletRunFolder {
     char path[COUPLET_PATH_BYTES];

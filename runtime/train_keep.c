@@ -216,7 +216,9 @@ bool couplet_trainer_open_watch(Trainer *t) {
     if (!o->best && !o->stop_early) return true;
     w->asked = o->best ? o->best : "loss";
     w->on = true;
-    snprintf(w->name, sizeof w->name, "%s", w->asked);
+    if (strlen(w->asked) >= sizeof w->name)
+        return refuse_watch(t, "the name is longer than 199 bytes");
+    strcpy(w->name, w->asked);
     char *direction = strrchr(w->name, '=');
     if (direction && (strcmp(direction, "=min") == 0 || strcmp(direction, "=max") == 0)) {
         w->has_direction = true;

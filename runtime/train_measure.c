@@ -22,9 +22,10 @@ bool couplet_trainer_name_measures(Trainer *t) {
         return false;
     }
     for (int i = 0; i < evals; i++) {
-        couplet_eval_name(t->program, i, t->sources.data, t->eval_names[i],
-                          sizeof t->eval_names[i]);
-        t->names[i] = t->eval_names[i];
+        t->names[i] = t->eval_names[i] = couplet_eval_name(t->program, i, t->sources.data);
+        if (t->names[i]) continue;
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
     }
     for (int i = 0; i < reports; i++)
         t->names[evals + i] = couplet_measures_name(t->program, i, NULL);

@@ -499,6 +499,8 @@ void couplet_trainer_close(Trainer *t) {
     free(t->inputs);
     couplet_results_free(t->results, t->program->eval_count);
     free(t->names);
+    for (int i = 0; t->eval_names && i < t->program->eval_count; i++)
+        free(t->eval_names[i]);
     free(t->eval_names);
     free(t->clocks);
     free(t->start_hashes);

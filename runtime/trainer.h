@@ -11,8 +11,6 @@
 #include "runtime/sources.h"
 #include "runtime/train.h"
 
-enum { COUPLET_EVAL_NAME_BYTES = 160 };
-
 /* The epochs and steps that a stage takes. */
 typedef struct Clock {
     const CoupletStage *stage; /* NULL: the method has no stages */
@@ -69,7 +67,7 @@ typedef struct Trainer {
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES],
         start[COUPLET_PATH_BYTES], csv_path[COUPLET_PATH_BYTES], best[COUPLET_PATH_BYTES];
     /* The names of what the method measures: evaluations, then reports. */
-    char (*eval_names)[COUPLET_EVAL_NAME_BYTES];
+    char **eval_names; /* those of the evaluations, each from malloc */
     const char **names;
     int name_count;
     CoupletResult *results; /* the results of the evaluations for the last subject */

@@ -137,7 +137,7 @@ static void print_step(const Bench *b, const CoupletProgram *p, const StepTimes 
 static bool bench_step(Bench *b, Arena *arena, const Options *o, const DeviceChoice *device) {
     Assembled assembled;
     StepTimes times;
-    char error[512];
+    char error[REPORT_BYTES];
     double start = yardstick_now();
     if (!assemble_spec(arena, o, o->file, device, &assembled)) return false;
     double ready = yardstick_now() - start;

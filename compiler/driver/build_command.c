@@ -135,7 +135,7 @@ static bool write_programs(Build *b) {
 /* Reads the weights of a run folder, or of a checkpoint. */
 static bool read_weights(Build *b) {
     char path[COUPLET_PATH_BYTES];
-    char error[512];
+    char error[REPORT_BYTES];
     const char *given = b->options->embed_weights;
     if (!given) return true;
     if (couplet_path_join(given, "checkpoint.safetensors", path, error, sizeof error))
@@ -147,7 +147,7 @@ static bool read_weights(Build *b) {
 /* True if the weights are those of the method, or if none are given. Other weights are refused
  * here, because every call of the built program would refuse them. */
 static bool weights_fit(const Build *b) {
-    char error[512];
+    char error[REPORT_BYTES];
     char wanted[24];
     CoupletTensorFile file;
     if (!b->weights) return true;
@@ -207,7 +207,7 @@ static bool make_header(Build *b) {
 /* Puts a file that a tool made in the folder of the objects at its place. The tool does not write
  * there itself. So if it fails, on a full disk say, an older file at that place stays whole. */
 static bool put(const char *made, const char *path) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     const bool good = couplet_file_put(made, path, error, sizeof error);
     remove(made);
     return good || report_error(CODE_OUTPUT, error);
@@ -257,7 +257,7 @@ static bool make_text(Build *b) {
     const char *failed = "out of memory";
     const char *path = b->options->out ? b->options->out
                                        : arena_printf(b->arena, "%s%s", b->out, b->writer->suffix);
-    char error[512];
+    char error[REPORT_BYTES];
     int kernel_count = 0;
     const GraphList list = program_graphs(b->arena, b->lowered);
     const Module *spec = b->method->spec;
@@ -345,7 +345,7 @@ static void remove_folder(const Build *b) {
 /* True if the result can be written. build_program asks before any machine code is made, so that
  * the message is ours and not the linker's. */
 static bool can_write(const Build *b, const Emit *emit) {
-    char error[512];
+    char error[REPORT_BYTES];
     struct stat info;
     bool as_named = emit->make == make_executable || b->writer;
     if (as_named && stat(b->out, &info) == 0 && S_ISDIR(info.st_mode))

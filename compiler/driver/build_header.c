@@ -68,7 +68,7 @@ static void write_manual(Arena *arena, const CoupletMethod *method, const char *
 }
 
 bool write_header(Arena *arena, const CoupletProgram *program, const char *name, const char *path) {
-    char error[512];
+    char error[REPORT_BYTES];
     FILE *file = couplet_file_begin(path, error, sizeof error);
     if (!file) {
         report_error(CODE_OUTPUT, error);
@@ -143,7 +143,7 @@ bool write_manifest(const CoupletProgram *program, const char *name, const char 
                   (json_int_t)couplet_method_arena_bytes(method), "hypers", hypers, "ranges",
                   ranges, "given", given);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-    char error[512] = "out of memory";
+    char error[REPORT_BYTES] = "out of memory";
     bool good = text && couplet_text_write(path, text, error, sizeof error);
     if (!good) report_error(CODE_OUTPUT, error);
     free(text);

@@ -6,6 +6,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/span.h"
 #include "runtime/clock.h"
+#include "runtime/files.h"
 #include "runtime/hash.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -325,23 +326,23 @@ static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder
         if (strcmp(r->passed.items[i], "--threads") != 0)
             text_printf(&text, "%s %s\n", r->passed.items[i], r->passed.items[i + 1]);
     const char *wanted = text.data ? text.data : "";
-    char error[COUPLET_PATH_BYTES + 512];
-    char found[1024] = "";
+    char error[REPORT_BYTES];
+    size_t length = 0;
+    char *found = NULL;
     bool good = couplet_folder_share(held, c->folder, error, sizeof error);
-    bool same = true;
-    FILE *file = good ? fopen(path, "r") : NULL;
-    if (file) {
-        found[fread(found, 1, sizeof found - 1, file)] = 0;
-        fclose(file);
-        same = strcmp(found, wanted) == 0;
+    if (good && access(path, F_OK) == 0) {
+        found = couplet_text_read(path, &length, error, sizeof error);
+        good = found != NULL;
     } else if (good)
         good = is_free(c, error, sizeof error) &&
                couplet_text_write(path, wanted, error, sizeof error);
+    const bool same = !found || strcmp(found, wanted) == 0;
     if (!good) report_error(CODE_RUN_FOLDER, error);
     if (!same)
         report(CODE_RUN_FOLDER,
                "the runs in `%s` were made with other options (%s); --out names another folder",
-               c->folder, found[0] ? found : "none");
+               c->folder, *found ? found : "none");
+    free(found);
     text_free(&text);
     return good && same;
 }
@@ -398,7 +399,7 @@ static bool train_one(const Comparison *c, const Request *r, int variant, long s
 /* True if a run was made from the files, the seed and the settings of the variant. If not, the run
  * is trained again, and `couplet train --resume` judges the difference. */
 static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, const char *folder) {
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     CoupletRecord record;
     uint64_t recorded_seed;
     if (!couplet_record_read(folder, &record, error, sizeof error)) return false;

@@ -20,7 +20,7 @@ static bool memory_is_out(void) {
 static bool look_at_set(DataSets *sets, DataSet *set, const Options *o, DataFindings *out) {
     if (!data_set_load(sets, set, o, INT64_MAX, true)) return false;
     const CoupletTable *t = &set->table;
-    char error[2048];
+    char error[REPORT_BYTES];
     if (!couplet_pack_check(t, error, sizeof error)) return report_error(CODE_DATA, error);
     out->set = set;
     out->fields = arena_array(sets->arena, FieldStatistics, t->field_count + 1);
@@ -73,7 +73,7 @@ static int describe_rows(Arena *arena, const Options *asked) {
 /* Writes a source to FOLDER/train.safetensors, or to FOLDER/READER.safetensors for a source that
  * the command line names. */
 static bool pack_one(DataSets *sets, DataSet *set, const Options *o, const char *folder) {
-    char error[2048];
+    char error[REPORT_BYTES];
     char path[COUPLET_PATH_BYTES];
     char size[32];
     const char *name =
@@ -94,7 +94,7 @@ static bool pack_one(DataSets *sets, DataSet *set, const Options *o, const char 
 
 static int pack(Arena *arena, const Options *o) {
     const char *folder = o->out ? o->out : "packed";
-    char error[2048];
+    char error[REPORT_BYTES];
     DataSets sets;
     bool good = data_sets_find(arena, o, &sets);
     if (good && !couplet_folder_make(folder, NULL, error, sizeof error))
@@ -132,7 +132,7 @@ static bool is_about(const CoupletPackedCopy *copy, const char *about) {
 
 static int list_copies(const Options *o) {
     char folder[COUPLET_PATH_BYTES];
-    char error[2048];
+    char error[REPORT_BYTES];
     char size[32];
     CoupletPackedCopy *copies;
     int count;

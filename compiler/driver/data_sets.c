@@ -99,7 +99,7 @@ static bool take_settings(Arena *arena, const Options *o, CoupletSource *source)
 }
 
 static bool find_named(const Options *o, DataSets *out) {
-    char error[1024];
+    char error[REPORT_BYTES];
     if (!couplet_reader_find(o->reader, error, sizeof error)) return report_error(CODE_DATA, error);
     DataSet *set = out->items = arena_new_of(out->arena, DataSet);
     set->source =
@@ -230,7 +230,7 @@ static bool open_data_set(DataSet *set, const Options *o, char *error, size_t er
 }
 
 bool data_set_load(DataSets *sets, DataSet *set, const Options *o, int64_t skip_bad, bool chosen) {
-    char error[2048];
+    char error[REPORT_BYTES];
     if (!open_data_set(set, o, error, sizeof error)) return report_error(CODE_DATA, error);
     Hearing hearing = {.arena = sets->arena, .set = set};
     couplet_progress_begin(&hearing.progress, stderr, set->name, &hearing.loading);

@@ -59,7 +59,7 @@ void device_deal(const char *text, const CoupletGroup *group, DeviceChoice *choi
 }
 
 CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice, CoupletThreads *threads) {
-    char error[640];
+    char error[REPORT_BYTES];
     CoupletDevice *device =
         choice->backend->open(arena, choice->number, threads, error, sizeof error);
     if (!device) report_error(CODE_DEVICE, error);

@@ -139,7 +139,7 @@ static bool collect_states(StateDict *d, const char *part, const CoupletTensorFi
 }
 
 static bool export_torch(Arena *arena, const Options *o, const CoupletTensorFile *file) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     StateDict d = {.arena = arena, .entries = arena_array(arena, CoupletTensorEntry, MOST_ARRAYS)};
     if (!collect_states(&d, o->part, file)) return false;
     const char *model = model_of(&d, o->part);
@@ -203,7 +203,7 @@ static int chosen_features(const Exported *x) {
 }
 
 static bool write_message(const char *path, const CoupletMessage *message) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     if (message->is_short) return report(CODE_OUTPUT, "%s: out of memory for the model", path);
     if (message->length > INT32_MAX)
         return report(CODE_EXPORT, "the model takes %.1f GiB, and a file of ONNX holds less than 2",
@@ -242,7 +242,7 @@ static bool export_features(Exported *x, Diag *diag, const char *checkpoint) {
 static bool use_graphs(void *context, Diag *diag, const Method *method,
                        const LoweredProgram *program, const char *checkpoint) {
     Exported *x = context;
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     (void)method;
     x->program = program;
     if (!couplet_tensors_read(checkpoint, &x->weights, error, sizeof error))
@@ -271,7 +271,7 @@ static bool is_asked_well(const Options *o) {
 
 static bool export_weights(Arena *arena, const Options *o) {
     char path[COUPLET_PATH_BYTES];
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     CoupletTensorFile file;
     if (!couplet_path_join(o->file, couplet_checkpoint_name, path, error, sizeof error) ||
         !couplet_tensors_read(path, &file, error, sizeof error))

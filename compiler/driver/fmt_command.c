@@ -21,7 +21,7 @@ static const char *format_file(Arena *arena, const Source *source) {
 /* Writes the text in place of the file. A link stays, and the file that it names keeps its
  * permissions. */
 static bool replace_file(const char *path, const char *text) {
-    char error[512];
+    char error[REPORT_BYTES];
     struct stat info;
     char *target = realpath(path, NULL);
     if (!target || stat(target, &info) != 0) {

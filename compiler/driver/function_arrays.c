@@ -73,7 +73,7 @@ static void take_values(FunctionArrays *a, const CoupletNpy *file) {
 }
 
 static bool read_array(FunctionArrays *a, const Setting *setting) {
-    char error[512];
+    char error[REPORT_BYTES];
     CoupletNpy file;
     bool archive = text_ends_with(setting->value, ".npz");
     bool good = archive
@@ -126,7 +126,7 @@ static const char *file_of(const Options *options, const char *name) {
     return "made up";
 }
 
-bool arrays_not_finite(const FunctionArrays *a, const Options *options, char *text, size_t bytes) {
+const char *arrays_not_finite(const FunctionArrays *a, const Options *options) {
     for (int i = 0; i < a->count; i++) {
         const FunctionInput *input = &a->inputs[i];
         for (int64_t k = 0; a->values[i] && input->type == GT_REAL && k < arrays_elements(a, i);
@@ -136,13 +136,13 @@ bool arrays_not_finite(const FunctionArrays *a, const Options *options, char *te
             if (isfinite((float)value)) continue;
             couplet_element_text(input->name, input->rank, input->shape, k, element,
                                  sizeof element);
-            snprintf(text, bytes,
-                     isfinite(value) ? "%s: %s is %g, and float32 ends at 3.4e38" : "%s: %s is %g",
-                     file_of(options, input->name), element, isnan(value) ? NAN : value);
-            return true;
+            return arena_printf(a->arena,
+                                isfinite(value) ? "%s: %s is %g, and float32 ends at 3.4e38"
+                                                : "%s: %s is %g",
+                                file_of(options, input->name), element, isnan(value) ? NAN : value);
         }
     }
-    return false;
+    return NULL;
 }
 
 /* ---- made up --------------------------------------------------------------------------------- */

@@ -51,10 +51,9 @@ bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *optio
  * others become classes. `g` is the function as lowered. */
 void arrays_fit_indices(FunctionArrays *arrays, const Graph *g);
 
-/* True if an array holds a number that is not finite, or not finite in float32. The sentence
- * "z.npy: z[3, 7] is nan" is then in `text`. */
-bool arrays_not_finite(const FunctionArrays *arrays, const Options *options, char *text,
-                       size_t bytes);
+/* Returns the sentence "z.npy: z[3, 7] is nan" if an array holds a number that is not finite, or
+ * not finite in float32; else NULL. */
+const char *arrays_not_finite(const FunctionArrays *arrays, const Options *options);
 
 int64_t arrays_elements(const FunctionArrays *arrays, int i);
 /* A ReferenceSource over FunctionArrays. Run scalars have the values of the first step of a run

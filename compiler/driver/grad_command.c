@@ -26,9 +26,9 @@ static const double *read_reference(void *run, const Graph *g, int output) {
     return reference_value(run, g->outputs.items[output].node);
 }
 
-static bool write_gradients(const Graph *g, OutputReader read, void *run, const char *out) {
-    char path[4096];
-    char error[512];
+static bool write_gradients(Arena *arena, const Graph *g, OutputReader read, void *run,
+                            const char *out) {
+    char error[REPORT_BYTES];
     if (mkdir(out, 0777) != 0 && errno != EEXIST) {
         report(CODE_OUTPUT, "the folder `%s` cannot be made: %s", out, strerror(errno));
         return false;
@@ -36,7 +36,7 @@ static bool write_gradients(const Graph *g, OutputReader read, void *run, const 
     for (int i = 0; i < g->outputs.count; i++) {
         const GOutput *output = &g->outputs.items[i];
         if (strncmp(output->name, "grad_", 5) != 0) continue;
-        snprintf(path, sizeof path, "%s/%s.npy", out, output->name);
+        const char *path = arena_printf(arena, "%s/%s.npy", out, output->name);
         if (!couplet_npy_write_f32(path, read(run, g, i), output->node->rank, output->node->shape,
                                    error, sizeof error)) {
             report_error(CODE_RUN_STOPPED, error);
@@ -64,7 +64,7 @@ static void show_value(double value) {
 /* Prints the value and writes the gradients. Returns the exit status. */
 static int show_result(const Options *options, const Graph *g, OutputReader read, void *run) {
     show_value(output_value(g, read, run));
-    return options->out && !write_gradients(g, read, run, options->out) ? 1 : 0;
+    return options->out && !write_gradients(g->arena, g, read, run, options->out) ? 1 : 0;
 }
 
 /* Reports the fault that stopped the run. If `value` is not NULL, reports a result that is not
@@ -73,11 +73,11 @@ static int show_result(const Options *options, const Graph *g, OutputReader read
 static int report_fault(const Options *options, const FunctionArrays *arrays,
                         const CoupletFault *fault, const double *value) {
     char text[2048];
-    char bad[512];
     if (value) show_value(*value);
     couplet_fault_text(fault, NULL, text, sizeof text);
     report_error(CODE_RUN_FAULT, text);
-    if (value && arrays_not_finite(arrays, options, bad, sizeof bad)) report_note("%s", bad);
+    const char *bad = value ? arrays_not_finite(arrays, options) : NULL;
+    if (bad) report_note("%s", bad);
     if (value && options->out) report_note("no gradient is written");
     return 1;
 }

@@ -214,11 +214,11 @@ static const DataField *field_of(const LoweredProgram *program, const char *inpu
     for (int i = 0; i < program->sources.count; i++) {
         const DataSource *data = program->sources.items[i].data;
         for (int k = 0; k < data->field_count; k++) {
-            char names[2][512];
-            snprintf(names[0], sizeof names[0], "%s.%s", data->name, data->fields[k].name);
-            snprintf(names[1], sizeof names[1], "%s.all.%s", data->name, data->fields[k].name);
-            if (strcmp(names[0], input) == 0 || strcmp(names[1], input) == 0)
-                return &data->fields[k];
+            const size_t length = strlen(data->name);
+            if (strncmp(input, data->name, length) != 0 || input[length] != '.') continue;
+            const char *name = input + length + 1;
+            if (strncmp(name, "all.", 4) == 0) name += 4;
+            if (strcmp(name, data->fields[k].name) == 0) return &data->fields[k];
         }
     }
     return NULL;

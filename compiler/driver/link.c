@@ -35,11 +35,11 @@ bool tool_run(const char *const *words) {
 const char *link_runtime_folder(Arena *arena) {
     const char *set = getenv("COUPLET_RUNTIME");
     if (set && *set) return set;
-    char here[1024];
-    ssize_t length = readlink("/proc/self/exe", here, sizeof here - 1);
-    char *slash = length > 0 ? memrchr(here, '/', (size_t)length) : NULL;
-    if (slash) {
-        *slash = 0;
+    char *self = realpath("/proc/self/exe", NULL);
+    const char *slash = self ? strrchr(self, '/') : NULL;
+    const char *here = slash ? arena_strndup(arena, self, (size_t)(slash - self)) : NULL;
+    free(self);
+    if (here) {
         /* The folders of libraries: in a build, in an installation, and in Debian's, where they lie
          * deeper. */
         static const char *const places[] = {"runtime", "../lib", ("../" COUPLET_LIBRARIES)};

@@ -192,7 +192,7 @@ static void look_for_one_class(const CoupletTable *table, DataSource *d) {
 static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, const char **sentence) {
     Seeker *seeker = context;
     const CoupletSource source = source_of_data(arena, d);
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     const double start = couplet_seconds();
     bool good = true;
     if (seeker->of == d && chooses(seeker, &source.selection))
@@ -210,7 +210,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     const CoupletSource source = source_of_data(arena, d);
     CoupletRequest request;
     char path[COUPLET_PATH_BYTES];
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     close_open_table(seeker);
     bool good =
         couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
@@ -236,7 +236,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
 static bool places_fit(Arena *arena, const Module *spec, const CoupletPlaces *places) {
     CoupletSource *sources = arena_array(arena, CoupletSource, spec->stmt_count + 1);
     int count = 0;
-    char error[512];
+    char error[REPORT_BYTES];
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_DATA)
             sources[count++] = (CoupletSource){.name = spec->stmts[i]->name};

@@ -223,7 +223,7 @@ static bool open_source(Arena *arena, Data *d) {
     enum { MOST_SETTINGS = 8 };
     CoupletSetting settings[MOST_SETTINGS];
     CoupletTable table;
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     const char *label = d->kind == TABLES ? label_column(arena, d->train) : NULL;
     d->settings = kinds[d->kind].settings;
     if (label) {
@@ -521,14 +521,14 @@ static const char *readme_text(Arena *arena, const char *name) {
 }
 
 static bool write_new_file(Arena *arena, const char *folder, const char *name, const char *text) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     return couplet_text_write(arena_printf(arena, "%s/%s", folder, name), text, error,
                               sizeof error) ||
            report_error(CODE_OUTPUT, error);
 }
 
 static bool write_project(Arena *arena, const char *folder, const char *name, const char *spec) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     if (!couplet_folder_make(folder, NULL, error, sizeof error))
         return report_error(CODE_OUTPUT, error);
     const char *const files[][2] = {{arena_printf(arena, "%s.cpl", name), spec},

@@ -28,7 +28,7 @@ static bool draw_picture(Arena *arena, const Options *o, Drawn *out) {
 }
 
 static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
-    char error[512] = "";
+    char error[REPORT_BYTES] = "";
     bool plain = text_ends_with(path, ".dot");
     FILE *file = couplet_file_begin(path, error, sizeof error);
     FILE *text = plain ? file : tmpfile();

@@ -192,7 +192,7 @@ static bool compare_ranks(const CoupletProgram *program, CoupletGroup *g) {
 /* Times the steps. All ranks run the same steps at the same time, and rank 0 prints. */
 static bool measure_steps(const Assembled *assembled, const Options *o, CoupletDevice *device,
                           CoupletThreads *threads) {
-    char error[512] = "out of memory";
+    char error[REPORT_BYTES] = "out of memory";
     StepTimes times = {0};
     Yardstick best = {0};
     device->group = o->group;

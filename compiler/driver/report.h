@@ -5,8 +5,13 @@
 #define COUPLET_DRIVER_REPORT_H
 
 #include "lang/diag.h"
+#include "runtime/files.h"
 
 struct Method;
+
+/* The bytes of an `error` in which the runtime leaves a sentence: it may name two paths, and what
+ * is wrong stands behind them. */
+enum { REPORT_BYTES = 2 * COUPLET_PATH_BYTES + 512 };
 
 /* Takes the name of the command, and the form and colours of all messages, from the command line,
  * before anything can go wrong. `name` is "train", say, or NULL without a command. Messages are

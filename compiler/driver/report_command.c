@@ -23,7 +23,7 @@ static bool holds_run(Arena *arena, const char *folder) {
 static bool add_run(Report *r, const char *folder) {
     char path[COUPLET_PATH_BYTES];
     char known[COUPLET_PATH_BYTES];
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     const char *sentence;
     PageRun run;
     if (!couplet_path_absolute(folder, path, error, sizeof error))
@@ -71,7 +71,7 @@ static bool add_run_folder(Report *r, const char *folder) {
 }
 
 static bool write_page(Report *r, const char *path) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     const PageVariants variants = page_variants(r->arena, r->runs.items, r->runs.count);
     PageDetail *details = arena_array(r->arena, PageDetail, variants.count + 1);
     for (int v = 0; v < variants.count; v++)

@@ -308,7 +308,6 @@ static void show_maps(const Told *t) {
 static bool show_evaluation(Detail *d, CoupletSession *s, const CoupletSources *sources, int number,
                             char *error, size_t error_bytes) {
     CoupletTold told;
-    char name[160];
     const CoupletEval *e = &s->program->evals[number];
     const bool good = couplet_evaluation_tell(s, sources->data, number, &told, error, error_bytes);
     Told t = {.d = d,
@@ -319,8 +318,9 @@ static bool show_evaluation(Detail *d, CoupletSession *s, const CoupletSources *
               .query = &sources->data[e->query],
               .told = &told};
     if (good) {
-        couplet_eval_name(s->program, number, sources->data, name, sizeof name);
-        const char *evaluation = arena_strndup(d->arena, name, strlen(name));
+        char *name = couplet_eval_name(s->program, number, sources->data);
+        const char *evaluation = arena_printf(d->arena, "%s", name ? name : "");
+        free(name);
         name_classes(&t);
         show_confusion(&t, evaluation);
         if (told.near && !d->out->neighbours_of) show_neighbours(&t, evaluation);
@@ -364,7 +364,7 @@ bool report_detail(Arena *arena, const Options *options, const char *folder, Pag
     Arena *own = arena_new();
     Detail d = {arena, out};
     CoupletRecord record;
-    char error[2048];
+    char error[REPORT_BYTES];
     Options o = *options;
     size_t length;
     *out = (PageDetail){0};

@@ -217,7 +217,7 @@ static bool is_shown(const Show *s, int source) {
 }
 
 static bool draw_sheet(Show *s, const char *path) {
-    char error[2048];
+    char error[REPORT_BYTES];
     static const char what[] = "what draws sheets is";
     const int *version =
         couplet_module_find("sheet", "couplet_sheet_version", what, error, sizeof error);

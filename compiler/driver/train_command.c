@@ -110,7 +110,7 @@ static const char *checkpoint_name(const Job *j) {
  * taken. */
 static void take_kept(Job *j) {
     char path[COUPLET_PATH_BYTES];
-    char why[COUPLET_PATH_BYTES + 256];
+    char why[REPORT_BYTES];
     if (couplet_path_join(j->folder.path, checkpoint_name(j), path, why, sizeof why) &&
         couplet_mapped_open(path, &j->kept, why, sizeof why))
         j->o->kept = &j->kept.file;
@@ -133,7 +133,7 @@ static bool follow(Job *j) {
 }
 
 static bool open_run(Job *j, const char *folder, bool resume) {
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     if (is_first_rank(j) &&
         !couplet_folder_open(&j->folder, folder, load_spec_name(j->arena, j->o->file), resume,
                              error, sizeof error))
@@ -148,7 +148,7 @@ static bool open_run(Job *j, const char *folder, bool resume) {
 }
 
 static bool claim_run(Job *j) {
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     if (is_first_rank(j) &&
         !couplet_folder_claim(&j->folder, j->o->out, load_spec_name(j->arena, j->o->file), error,
                               sizeof error))
@@ -198,7 +198,7 @@ static void watch_job(Job *j, bool on) {
 /* Opens the data before the program is compiled, so that a fault of the data shows before minutes
  * of work. */
 static bool open_data(Job *j, const Method *method) {
-    char error[COUPLET_PATH_BYTES + 512];
+    char error[REPORT_BYTES];
     const CoupletPlaces places = options_places(j->o, method->spec->source->path);
     CoupletProgress progress;
     if (j->embedding) return true;
@@ -281,7 +281,7 @@ static CoupletTrainOptions train_options(Job *j) {
 
 static int run_compiled(Job *j, const Assembled *assembled) {
     const Options *o = j->o;
-    char error[2048];
+    char error[REPORT_BYTES];
     const CoupletTrainOptions options = train_options(j);
     if (j->use) return j->use(j->use_context, assembled->program, &options);
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
@@ -340,7 +340,7 @@ static bool embed(void *context, CoupletSession *s, const CoupletSources *source
 }
 
 static int inspect_program(Job *j, const CoupletProgram *program) {
-    char error[2048] = "out of memory, or of threads";
+    char error[REPORT_BYTES] = "out of memory, or of threads";
     CoupletThreads *threads = couplet_threads_new((int)j->o->threads);
     CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
     CoupletSession *s =
@@ -469,7 +469,9 @@ const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *
  * folder or one of its checkpoints. */
 static int run_kept(Job *j, const char *run) {
     char folder[COUPLET_PATH_BYTES];
-    couplet_folder_split(run, folder, &j->checkpoint);
+    char error[REPORT_BYTES];
+    if (!couplet_folder_split(run, folder, &j->checkpoint, error, sizeof error))
+        return report_error(CODE_RUN_FOLDER, error) ? 0 : 1;
     if (!open_run(j, folder, false)) return 1;
     j->spec = trained_spec(j->arena, j->folder.path, &j->record);
     return run_job(j);
@@ -552,8 +554,9 @@ int trained_look(Arena *arena, const Options *options, const char *folder, Train
 static bool lower_kept(Job *j, const char *run, TrainedGraphs use, void *context) {
     char folder[COUPLET_PATH_BYTES];
     char path[COUPLET_PATH_BYTES];
-    char error[COUPLET_PATH_BYTES + 256];
-    couplet_folder_split(run, folder, &j->checkpoint);
+    char error[REPORT_BYTES];
+    if (!couplet_folder_split(run, folder, &j->checkpoint, error, sizeof error))
+        return report_error(CODE_RUN_FOLDER, error);
     if (!open_run(j, folder, false)) return false;
     if (!couplet_path_join(j->folder.path, checkpoint_name(j), path, error, sizeof error))
         return report_error(CODE_RUN_FOLDER, error);

@@ -70,7 +70,7 @@ static bool run_round(Tuner *t, int round) {
     const CpuTarget target = {.tuning = table_of_round(t, round)};
     const CpuOptions options = {cpu_cache_folder(t->arena)};
     const char *error = "out of memory";
-    char sentence[512] = "out of memory";
+    char sentence[REPORT_BYTES] = "out of memory";
     Assembled a = {0};
     StepTimes times = {0};
     if (!assemble_for(t->arena, t->method, t->lowered, &target, &a, &error)) return fail(error);

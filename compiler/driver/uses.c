@@ -183,7 +183,7 @@ static FoundFile *find_read_file(const FoundFiles *found, const struct stat *inf
 }
 
 static const Source *read_source(Arena *arena, const char *path, const char **sentence) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[2 * COUPLET_PATH_BYTES];
     size_t length;
     struct stat info;
     if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {

@@ -109,7 +109,7 @@ static const char *write_array(const Verify *v, const FunctionArrays *a, int i) 
     const FunctionInput *input = &a->inputs[i];
     const int64_t count = arrays_elements(a, i);
     const char *path = arena_printf(v->arena, "%s/%s.npy", v->folder, input->name);
-    char error[512];
+    char error[REPORT_BYTES];
     const bool whole = input->type == GT_INT;
     char *entries = arena_alloc(v->arena, (size_t)count * 4 + 4);
     for (int64_t k = 0; k < count; k++) {
@@ -217,7 +217,7 @@ static bool compare_gradients(const Verify *v, const Formula *f, const json_t *n
         const double *ours =
             output_of(f, arena_printf(v->arena, "grad_%s", f->arrays.inputs[i].name), NULL);
         CoupletNpy theirs;
-        char error[512];
+        char error[REPORT_BYTES];
         if (!couplet_npy_read(path, &theirs, error, sizeof error))
             return report_error(CODE_OTHER_PROGRAM, error);
         if (theirs.count != count || theirs.is_integer) {

@@ -113,7 +113,7 @@ static void set_clock(const DataSets *sets, const CoupletProgram *program, const
 }
 
 static bool open_session(const DataSets *sets, const Options *o, ViewRunInside *in) {
-    char error[1024] = "out of memory, or of threads, for the views";
+    char error[REPORT_BYTES] = "out of memory, or of threads, for the views";
     in->threads = couplet_threads_new((int)o->threads);
     in->device = in->threads ? couplet_host_device_new(in->threads) : NULL;
     in->session = in->device ? couplet_session_new(in->assembled.program, in->device, in->threads,

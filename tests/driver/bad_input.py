@@ -183,6 +183,9 @@ with tempfile.TemporaryDirectory() as folder:
     z, y = ("--in", f"z={folder}/z.npy"), ("--in", f"y={folder}/y.npy")
     refused("no such function", grad("--fn", "g", *z, *y), "g")
     refused("an argument without an array", grad("--fn", "f", *z, *y), "w")
+    long = folder + "/" + "/".join(["d" * 200] * 3)
+    refused("an array that is not there, below long names",
+            grad("--fn", "f", *z, "--in", f"w={long}/no.npy", *y), "No such file")
     refused("an array that is not there", grad("--fn", "f", *z, "--in", f"w={folder}/no.npy", *y),
             "no.npy")
     refused("two shapes for one dimension",

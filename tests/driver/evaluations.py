@@ -54,10 +54,10 @@ def patterns(folder, classes=CLASSES):
 with tempfile.TemporaryDirectory() as folder:
     data = patterns(folder + "/data")
 
-    def train(*evaluations):
+    def train(*evaluations, nets=""):
         shutil.rmtree(folder + "/run", ignore_errors=True)
         spec = command.write(folder + "/spec.cpl",
-                             SPEC + "eval {\n" + ",\n".join(evaluations) + "\n}\n")
+                             SPEC + nets + "eval {\n" + ",\n".join(evaluations) + "\n}\n")
         return command.run(couplet, "train", spec, "--data", data, "--out", folder + "/run",
                            "--threads", 2)
 
@@ -95,6 +95,14 @@ with tempfile.TemporaryDirectory() as folder:
               and "spec.cpl:13:" in done.stderr,
               f"k = {k} of {most} is refused", done.stdout + done.stderr)
         check(not os.path.exists(folder + "/run"), "before the run", os.listdir(folder))
+
+    # Names of any length tell two evaluations apart: features that are alike in 200 letters.
+    alike = ["n" * 200 + last for last in "ab"]
+    nets = "".join(f"net {name} = flat() >> nn.linear(4)\n" for name in alike)
+    done = train(*(f"knn(k = 1, features = {name}, of = train.image, bank = train, query = test)"
+                   for name in alike), nets=nets)
+    check(all(f"kNN (k = 1), {name}" in done.stdout for name in alike),
+          "evaluations with long names of features", done.stdout + done.stderr)
 
     for classes, warned in ((1, True), (2, False)):
         data = patterns(f"{folder}/{classes}", classes)

@@ -131,17 +131,21 @@ static void names(void **state) {
     assert_false(couplet_folder_is_kept("checkpoint-4.safetensors.partial", &step));
     assert_false(couplet_folder_is_kept("checkpoint-99999999999999999999.safetensors", &step));
     assert_false(couplet_folder_is_kept("checkpoint.safetensors", &step));
-    couplet_folder_split(folder, cut, &checkpoint);
+    assert_true(couplet_folder_split(folder, cut, &checkpoint, error, sizeof error));
     assert_string_equal(cut, folder);
     assert_null(checkpoint);
     char path[256];
     strcpy(path, in_folder("best.safetensors"));
-    couplet_folder_split(path, cut, &checkpoint);
+    assert_true(couplet_folder_split(path, cut, &checkpoint, error, sizeof error));
     assert_null(checkpoint); /* there is no such file */
     assert_true(couplet_text_write(path, "x", error, sizeof error));
-    couplet_folder_split(path, cut, &checkpoint);
+    assert_true(couplet_folder_split(path, cut, &checkpoint, error, sizeof error));
     assert_string_equal(cut, folder);
     assert_string_equal(checkpoint, "best.safetensors");
+    char longer[COUPLET_PATH_BYTES + 1];
+    memset(longer, 'a', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    assert_false(couplet_folder_split(longer, cut, &checkpoint, error, sizeof error));
 }
 
 /* A second name keeps the content of the first, and takes the place of an older file, even if that
