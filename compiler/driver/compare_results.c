@@ -160,20 +160,30 @@ void comparison_print(const Comparison *c, FILE *out) {
     }
 }
 
+/* Writes a text between quotes. A quote in it is doubled, as CSV has it. */
+static void write_cell(Text *out, const char *text) {
+    text_printf(out, "\"");
+    for (; *text; text++)
+        text_printf(out, "%s%c", *text == '"' ? "\"" : "", *text);
+    text_printf(out, "\"");
+}
+
 bool comparison_write_csv(const Comparison *c) {
     Columns columns = comparison_columns(c);
     Text text = {0};
     text_printf(&text, "method,seed,loss");
-    for (int i = 0; i < columns.names.count; i++)
-        text_printf(&text, ",\"%s\"", columns.names.items[i]);
+    for (int i = 0; i < columns.names.count; i++) {
+        text_printf(&text, ",");
+        write_cell(&text, columns.names.items[i]);
+    }
     text_printf(&text, "\n");
     for (int v = 0; v < c->variants.count; v++)
         for (long s = 0; s < c->seeds; s++) {
             const Outcome *o = outcome_of(c, v, s);
             double value;
             if (!o->finished) continue;
-            text_printf(&text, "\"%s\",%ld,%.9g", c->variants.items[v].label, c->first_seed + s,
-                        o->loss);
+            write_cell(&text, c->variants.items[v].label);
+            text_printf(&text, ",%ld,%.9g", c->first_seed + s, o->loss);
             for (int i = 0; i < columns.names.count; i++)
                 if (outcome_value(o, columns.names.items[i], &value))
                     text_printf(&text, ",%.9g", value);
@@ -181,7 +191,7 @@ bool comparison_write_csv(const Comparison *c) {
                     text_printf(&text, ",");
             text_printf(&text, "\n");
         }
-    char error[512];
+    char error[REPORT_BYTES];
     bool good = couplet_text_write(arena_printf(c->arena, "%s/results.csv", c->folder), text.data,
                                    error, sizeof error);
     if (!good) report_error(CODE_OUTPUT, error);

@@ -37,8 +37,14 @@ const char *gnuplot_quoted(Arena *arena, const char *text) {
     Text out = {0};
     text_printf(&out, "'");
     for (; *text; text++)
-        text_printf(&out, "%s%c", *text == '\'' ? "'" : "", *text);
+        text_printf(&out, "%s%c", *text == '\'' ? "'" : "", *text == '\n' ? ' ' : *text);
     const char *copy = arena_printf(arena, "%.*s'", (int)out.length, out.data);
     text_free(&out);
     return copy;
+}
+
+const char *gnuplot_file(Arena *arena, const char *path) {
+    if (!strchr(path, '\n')) return gnuplot_quoted(arena, path);
+    report(CODE_OUTPUT, "`%s`: gnuplot writes no file whose path has an end of a line", path);
+    return NULL;
 }

@@ -92,7 +92,7 @@ static int print_dry(const CoupletProgram *program, const CoupletRehearsal *r) {
 
 static int rehearse_dry(void *context, const CoupletProgram *program,
                         const CoupletTrainOptions *options) {
-    char error[2048];
+    char error[REPORT_BYTES];
     CoupletRehearsal r = {.steps = 20, .seconds = 5};
     (void)context;
     const CoupletRunEnd end = couplet_rehearse(program, options, &r, error, sizeof error);
@@ -288,19 +288,20 @@ static void write_curve(const Finder *f, Text *text, const char *name, const dou
 }
 
 static bool draw_rehearsal(const Finder *f, const char *method) {
-    char error[COUPLET_PATH_BYTES + 256];
+    char error[REPORT_BYTES];
     const int64_t best = steepest_step(f);
     const char *script = temporary_file(f->arena);
+    const char *picture = gnuplot_file(f->arena, f->out);
     Text text = {0};
-    if (!script) return false;
+    if (!script || !picture) return false;
     write_curve(f, &text, "losses", f->losses);
     write_curve(f, &text, "smoothed", f->smoothed);
     text_printf(&text,
                 "set terminal svg size 700,460 font 'Helvetica,13' background '#ffffff'\nset "
                 "output %s\nset border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb "
-                "'#dddddd'\nset title \"%s\" noenhanced\nset xlabel \"%s\" noenhanced\nset ylabel "
+                "'#dddddd'\nset title %s noenhanced\nset xlabel %s noenhanced\nset ylabel "
                 "'loss'\n",
-                gnuplot_quoted(f->arena, f->out), method, f->name);
+                picture, gnuplot_quoted(f->arena, method), gnuplot_quoted(f->arena, f->name));
     if (f->span.is_log) {
         text_printf(&text, "set logscale x\nset format x '%%g'\n");
     }
@@ -331,19 +332,16 @@ static bool draw_rehearsal(const Finder *f, const char *method) {
 /* ---- couplet find: the command --------------------------------------------------------------- */
 
 static bool find_swept_hyper(Finder *f, const CoupletProgram *program) {
-    const char *names[256];
-    int count = 0;
+    const char **names = arena_array(f->arena, const char *, program->hyper_count + 1);
     f->hyper = -1;
     for (int i = 0; i < program->hyper_count; i++) {
-        if (count < 256) names[count++] = program->hypers[i].name;
+        names[i] = program->hypers[i].name;
         if (strcmp(program->hypers[i].name, f->name) == 0) f->hyper = i;
     }
     if (f->hyper < 0) {
-        const char *near = diag_nearest(f->name, names, count);
-        char help[300];
-        snprintf(help, sizeof help, "did you mean `%.200s`?", near ? near : "");
+        const char *near = diag_nearest(f->name, names, program->hyper_count);
         return report_with_help(CODE_SETTING,
-                                near ? help
+                                near ? arena_printf(f->arena, "did you mean `%s`?", near)
                                      : "`hyper lr = 0.1` in the spec, and `lr` in the optimiser, "
                                        "make the rate one",
                                 "`%s` has no hyper `%s`", program->spec_path, f->name);
@@ -375,7 +373,7 @@ static bool span_holds(const Finder *f, const CoupletProgram *program) {
 static int find_in(void *context, const CoupletProgram *program,
                    const CoupletTrainOptions *options) {
     Finder *f = context;
-    char error[2048];
+    char error[REPORT_BYTES];
     if (!find_swept_hyper(f, program) || !span_holds(f, program)) return 1;
     CoupletRehearsal r = {.steps = f->steps, .ahead = set_value, .behind = take_loss, .context = f};
     f->losses = malloc(sizeof *f->losses * (size_t)f->steps);
@@ -411,8 +409,7 @@ int find_command(int argc, char **argv) {
                     .out = o.out,
                     .steps = o.steps ? o.steps : 100,
                     .lowest = INFINITY};
-        char logarithmic[200];
-        snprintf(logarithmic, sizeof logarithmic, "log:%.150s", o.range ? o.range : "");
+        const char *logarithmic = arena_printf(arena, "log:%s", o.range ? o.range : "");
         if (o.files.count != 2)
             report(CODE_COMMAND_LINE, "find needs the name of a hyper and a spec: `couplet find lr "
                                       "simclr.cpl`");

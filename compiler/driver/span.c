@@ -4,7 +4,7 @@
 #include "runtime/numbers.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char log_word[] = "log:";
@@ -14,17 +14,16 @@ bool span_is_meant(const char *text) {
 }
 
 bool span_read(const char *text, NumberSpan *out) {
-    char low[64];
     out->is_log = strncmp(text, log_word, strlen(log_word)) == 0;
     if (out->is_log) text += strlen(log_word);
     const char *dots = strstr(text, "..");
-    if (!dots || (size_t)(dots - text) >= sizeof low) return false;
-    snprintf(low, sizeof low, "%.*s", (int)(dots - text), text);
-    bool whole_low;
-    bool whole_high;
-    if (!couplet_read_number(low, &out->low, &whole_low) ||
-        !couplet_read_number(dots + 2, &out->high, &whole_high))
-        return false;
+    char *low = dots ? strndup(text, (size_t)(dots - text)) : NULL;
+    bool whole_low = false;
+    bool whole_high = false;
+    const bool good = low && couplet_read_number(low, &out->low, &whole_low) &&
+                      couplet_read_number(dots + 2, &out->high, &whole_high);
+    free(low);
+    if (!good) return false;
     out->is_whole = whole_low && whole_high;
     return out->low < out->high && (!out->is_log || out->low > 0);
 }

@@ -65,6 +65,36 @@ with tempfile.TemporaryDirectory() as folder:
     else:
         print("gnuplot is not installed: the plot is not made")
 
+    # A setting that is true or false has no place among numbers. Names are texts to gnuplot, which
+    # would run what stands between backquotes.
+    strange = command.write(folder + "/o'er \"s\" `touch ran`.cpl",
+                            plain.replace("hyper m ", "hyper soft = true\nhyper m ")
+                            .replace("/ 0.2", "/ (if soft then 0.2 else 0.4)"))
+    deep = folder + "/" + "/".join(["d" * 200] * 3)
+    os.makedirs(deep)
+    os.symlink(data, deep + "/data")
+    words = ["compare", strange, "--set", "soft=true,false", "--epochs", "0.5", "--data",
+             f"train={deep}/data", "--data", f"test={deep}/data", "--out", folder + "/it's"]
+    for time_of, count in ("first", 2), ("second", 0):
+        swept = command.run(couplet, *words)
+        runs = re.findall(r"^run \d of 2", swept.stdout, re.MULTILINE)
+        check(swept.returncode == 0 and len(runs) == count,
+              f"options of 1300 bytes, the {time_of} time", swept.stdout + swept.stderr)
+    with open(folder + "/it's/results.csv") as file:
+        methods = [row["method"] for row in csv.DictReader(file)]
+    check(methods == ['o\'er "s" `touch ran` soft=' + soft for soft in ("true", "false")],
+          "quotes in a name are doubled in the table", methods)
+    if shutil.which("gnuplot"):
+        with open(folder + "/it's/comparison.svg") as file:
+            svg = file.read()
+        check(">true</text>" in svg and ">false</text>" in svg and 'o\'er "s" `touch ran`' in svg
+              and "_values" not in svg, "the values true and false on the axis", svg[-3000:])
+        with open(folder + "/it's/comparison.gp") as file:
+            points = re.findall(r"^\$values0_0 << EOD\n(\d) .*\n(\d) .*\nEOD", file.read(),
+                                re.MULTILINE)
+        check(points == [("0", "1")], "have places of their own", points)
+        check(not os.path.exists("ran"), "and no name is run")
+
     again = command.run(couplet, *line)
     check(again.returncode == 0 and "run " not in again.stdout
           and again.stdout == re.sub(r"^run .*\n", "", done.stdout, flags=re.MULTILINE),

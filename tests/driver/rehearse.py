@@ -79,6 +79,10 @@ with tempfile.TemporaryDirectory() as folder:
                         "--steps", 120, "--threads", 1)
     check(again.stdout.split("\n")[1:] == done.stdout.split("\n")[1:], "twice the same",
           again.stdout + again.stderr)
+    long = command.run(couplet, "find", "lr", spec, "--data", data, "--steps", 10, "--range",
+                       "0.0001" + 80 * "0" + "..1000" + 160 * "0" + "e-160")
+    check("with `lr` from 0.0001 to 1000;" in long.stdout, "of numbers with many digits",
+          long.stdout + long.stderr)
     check(listing() == before, "it leaves nothing", listing())
     # Of a schedule the highest rate counts: a warm-up hides nothing.
     for schedule in ("lr * min(1, (step + 1) / 40)", "anneal.one_cycle(lr)"):
