@@ -77,7 +77,10 @@ CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const P
 
 CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const char **error) {
     CpuCode *code = calloc(1, sizeof *code);
-    if (!code) return NULL;
+    if (!code) {
+        *error = "out of memory";
+        return NULL;
+    }
     code->kernel_count = plans->kernel_count;
     code->module = module_build(arena, plans->processor, plans->kernels, plans->kernel_count,
                                 options->cache_folder, error);

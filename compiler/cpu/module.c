@@ -117,7 +117,7 @@ static void part_read(Part *part) {
         if (data && fread(data, 1, length, file) == length &&
             couplet_hash_bytewise(1469598103934665603u, data, length) == head.hash) {
             part->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(data, length, "kernels");
-            part->was_cached = true;
+            part->was_cached = part->object != NULL;
         }
         free(data);
     }
@@ -245,7 +245,10 @@ static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **
 CpuModule *module_build(Arena *arena, const Processor *processor, Kernel **kernels, int count,
                         const char *cache_folder, const char **error) {
     CpuModule *module = calloc(1, sizeof *module);
-    if (!module) return NULL;
+    if (!module) {
+        *error = "out of memory";
+        return NULL;
+    }
     qsort(kernels, (size_t)count, sizeof *kernels, by_weight);
     Part parts[MAX_PARTS];
     memset(parts, 0, sizeof parts);

@@ -86,9 +86,8 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
     emitter_open(&e, arena);
     for (int i = 0; i < plans->kernel_count; i++) {
         emit_kernel(&e, plans->kernels[i]);
-        /* The code of a library call is in the runtime, and not in the module. */
-        LLVMValueRef function = LLVMGetNamedFunction(e.module, plans->kernels[i]->symbol);
-        if (function) LLVMSetLinkage(function, LLVMInternalLinkage);
+        LLVMSetLinkage(LLVMGetNamedFunction(e.module, plans->kernels[i]->symbol),
+                       LLVMInternalLinkage);
     }
     image_of_program(&e, program, symbol);
     processor_prepare(plans->processor, machine, e.module);

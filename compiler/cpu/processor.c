@@ -76,12 +76,16 @@ LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor,
     char *text = NULL;
     char *triple = LLVMGetDefaultTargetTriple();
     LLVMTargetMachineRef machine = NULL;
-    if (!LLVMGetTargetFromTriple(triple, &target, &text))
+    if (LLVMGetTargetFromTriple(triple, &target, &text)) {
+        *error = arena_printf(arena, "LLVM has no target for this machine: %s", text);
+    } else {
         machine =
             LLVMCreateTargetMachine(target, triple, processor->name, processor->features,
                                     LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
-    else
-        *error = arena_printf(arena, "LLVM has no target for this machine: %s", text);
+        if (!machine)
+            *error = arena_printf(arena, "LLVM makes no code for the processor `%s` of %s",
+                                  processor->name, triple);
+    }
     LLVMDisposeMessage(text);
     LLVMDisposeMessage(triple);
     return machine;

@@ -3,6 +3,7 @@
 #include "compiler/page/html.h"
 #include "compiler/page/parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Returns a value of the record as a cell shows it, or NULL if the value is missing or of another
@@ -92,6 +93,15 @@ static void append_runs(Arena *arena, const PageVariants *variants, Text *out) {
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
+/* Returns a value as JSON has it, in the arena. A value that memory does not suffice to write is a
+ * question mark, as a missing one is. */
+static const char *value_text(Arena *arena, const json_t *value) {
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    const char *copy = text ? arena_strndup(arena, text, strlen(text)) : "?";
+    free(text);
+    return copy;
+}
+
 /* Returns the keys and values of an object, as in "size = 32, grey = 0". */
 static const char *object_text(Arena *arena, const json_t *object, const char *equals) {
     const char *text = "";
@@ -100,7 +110,7 @@ static const char *object_text(Arena *arena, const json_t *object, const char *e
     json_object_foreach((json_t *)object, key, value) {
         const char *of = setting_text(arena, value);
         text = arena_printf(arena, "%s%s%s%s%s", text, *text ? ", " : "", key, equals,
-                            of ? of : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT));
+                            of ? of : value_text(arena, value));
     }
     return text;
 }

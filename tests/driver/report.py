@@ -88,6 +88,7 @@ with tempfile.TemporaryDirectory() as folder:
     data = folder + "/data"
     command.small_data(data, train=96, test=QUERIES)
     text = command.SMALL_SPEC.replace("epochs 2", "epochs 1").replace(
+        '("train")', '("train", part = 0.0 .. 1.0)').replace(
         "bank = train, query = test)",
         "bank = train, query = test)\n"
         "  linear(features = online.trunk, bank = train, query = test)")
@@ -108,6 +109,8 @@ with tempfile.TemporaryDirectory() as folder:
     steps = re.findall(r'<path class="axis" d="M[^"]*v4"/><text[^>]*>([^<]*)</text>', made)
     check(steps and all(step.isdigit() for step in steps), "the axis of steps has whole numbers",
           steps)
+    check(any(re.fullmatch(r"part = \[[0.]+,1[.0]*\]", cell) for cell in page.cells),
+          "the part of the data is told", page.cells)
     check("a<b>" not in made and name in "".join(page.texts), "names are escaped")
     missing = re.findall(r'class="missing">([^<]*)', made)
     check(not missing or not shutil.which("dot"), "nothing is missing", missing)
