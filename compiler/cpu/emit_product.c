@@ -35,7 +35,6 @@ typedef struct Task {
     LLVMValueRef masks[MAX_SUMS]; /* by vector; NULL: the whole vector */
     /* The block's sums of the leaves that are finished in this chunk. NULL: k is one leaf. */
     LLVMValueRef totals;
-    LLVMValueRef sums[MAX_SUMS];
 } Task;
 
 /* Emits one k of a run: adds a row of the panel times a column of a to the sums. The prefetch along

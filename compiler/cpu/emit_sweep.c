@@ -54,8 +54,7 @@ typedef struct Walk {
     Frame f;
     const Sweep *s;
     SweepLayout at;
-    Helper cell_copy_in;
-    Helper cell_copy_out;
+    Helper cell_copy;
     Helper operand[MOST_PAIR_SOURCES];
     Helper panels[MOST_PAIR_SOURCES];
     Helper product[MOST_PAIR_SOURCES];
@@ -210,8 +209,7 @@ static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
 
 static void emit_helpers(Walk *w) {
     const CopyShape cells = {0, 1, 0, 1, .adds = false};
-    w->cell_copy_in = emit_copy(&w->f, &cells, w->helpers++);
-    w->cell_copy_out = w->cell_copy_in;
+    w->cell_copy = emit_copy(&w->f, &cells, w->helpers++);
     for (int i = 0; i < w->s->source_count; i++)
         emit_source_helpers(w, i);
     if (w->s->map_count) w->maps = emit_maps(&w->f, w->helpers++);
@@ -264,7 +262,7 @@ static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *s
         LLVMValueRef here = scratch_at(w, scratch + cell * block);
         LLVMValueRef numbers[2] = {emit_whole(f, 1), side->count};
         LLVMValueRef pointers[2] = {in ? kept : here, in ? here : kept};
-        helper_call(f, in ? &w->cell_copy_in : &w->cell_copy_out, pointers, numbers);
+        helper_call(f, &w->cell_copy, pointers, numbers);
     }
 }
 

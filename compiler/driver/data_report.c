@@ -98,7 +98,6 @@ static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
         if (f->counts[c] > f->counts[largest]) largest = c;
         empty += f->counts[c] == 0;
     }
-    if (f->class_count == 0) return; /* the classes of this field were not counted */
     if (f->counts[smallest] == f->counts[largest])
         fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
     else
@@ -117,7 +116,6 @@ static bool is_balanced(const FieldStatistics *f) {
 /* Prints the classes with their sizes, one line each, or one line for all if their sizes are
  * equal. */
 static void print_class_lines(Arena *arena, const FieldStatistics *f, FILE *out) {
-    if (f->class_count == 0) return;
     if (is_balanced(f) && f->field->class_names) {
         for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++)
             fprintf(out, "%s%s", c ? ", " : "        ", shown_name(arena, f, c));

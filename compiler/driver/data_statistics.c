@@ -57,25 +57,24 @@ static Spread spread_of_bytes(const int64_t *times) {
 }
 
 /* Counts the bytes of each part. The elements of a sample are `parts` runs of equal length. */
-static void count_bytes(const CoupletTable *t, int number, int64_t elements, int parts,
-                        FieldStatistics *out) {
+static void count_bytes(Arena *arena, const CoupletTable *t, int number, int64_t elements,
+                        int parts, FieldStatistics *out) {
     int64_t all[BYTES] = {0};
-    int64_t(*times)[BYTES] = calloc((size_t)parts, sizeof *times);
+    int64_t(*times)[BYTES] = arena_alloc(arena, (size_t)parts * sizeof *times);
     const uint8_t *column = t->columns[number];
     const int64_t run = elements / parts;
-    for (int64_t row = 0; times && row < t->count; row++) {
+    for (int64_t row = 0; row < t->count; row++) {
         const uint8_t *sample = column + couplet_table_origin(t, row) * elements;
         for (int p = 0; p < parts; p++)
             for (int64_t i = 0; i < run; i++)
                 times[p][sample[p * run + i]]++;
     }
-    for (int p = 0; times && p < parts; p++) {
+    for (int p = 0; p < parts; p++) {
         for (int b = 0; b < BYTES; b++)
             all[b] += times[p][b];
         if (out->part_count) out->parts[p] = spread_of_bytes(times[p]);
     }
     out->all = spread_of_bytes(all);
-    free(times);
 }
 
 static double field_value(const CoupletField *field, const void *column, int64_t place) {
@@ -167,7 +166,7 @@ FieldStatistics field_statistics(Arena *arena, const CoupletTable *t, int number
     out.parts = arena_array(arena, Spread, out.part_count + 1);
     const int parts = out.part_count ? out.part_count : 1;
     if (out.field->type == COUPLET_U8)
-        count_bytes(t, number, elements, parts, &out);
+        count_bytes(arena, t, number, elements, parts, &out);
     else
         count_values(t, number, elements, parts, &out);
     if (out.field->type != COUPLET_I32) return out;

@@ -253,12 +253,6 @@ static bool show_rows(Arena *arena, const Options *o) {
     return good;
 }
 
-static bool has_ending(const char *text, const char *end) {
-    const size_t length = strlen(text);
-    const size_t tail = strlen(end);
-    return length > tail && strcmp(text + length - tail, end) == 0;
-}
-
 static bool check_usage(const Options *o) {
     if (!o->file)
         return report(
@@ -266,7 +260,8 @@ static bool check_usage(const Options *o) {
             o->reader ? "the path of the data is needed"
                       : "a file is needed, like examples/simclr.cpl, or --reader NAME and a path");
     if (!o->out) return report(CODE_COMMAND_LINE, "-o needs the name of the sheet: -o sheet.png");
-    if (has_ending(o->out, ".png") || has_ending(o->out, ".svg") || has_ending(o->out, ".pdf"))
+    if (text_ends_with(o->out, ".png") || text_ends_with(o->out, ".svg") ||
+        text_ends_with(o->out, ".pdf"))
         return true;
     return report(CODE_COMMAND_LINE, "a sheet is .png, .svg or .pdf, and `%s` was asked for",
                   o->out);

@@ -46,7 +46,6 @@ Value onnx_refuse(Onnx *o, Span span, const char *format, ...)
 /* ---- operators ------------------------------------------------------------------------------- */
 
 OnnxType onnx_type(GType type);
-const char *onnx_number(Onnx *o, double value);
 Value onnx_real(Onnx *o, double value);
 Value onnx_whole(Onnx *o, int64_t value);
 Value onnx_truth(Onnx *o, bool value);

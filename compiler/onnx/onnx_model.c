@@ -87,10 +87,6 @@ void onnx_model_place(OnnxModel *m, const char *place) {
     m->place = place;
 }
 
-size_t onnx_model_bytes(const OnnxModel *m) {
-    return m->graph.length;
-}
-
 /* Puts a message into another as a field, and frees it. */
 static void put_part(CoupletMessage *m, int field, CoupletMessage *part) {
     couplet_message_part(m, field, part);

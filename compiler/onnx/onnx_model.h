@@ -16,7 +16,7 @@ typedef enum {
     ONNX_DOUBLE = 11
 } OnnxType;
 
-enum { ONNX_MOST_AXES = 16, ONNX_ANY = -1 /* ONNX_ANY is the extent of the axis of samples */ };
+enum { ONNX_ANY = -1 }; /* the extent of the axis of samples */
 
 typedef enum {
     ONNX_ATTRIBUTE_INT,
@@ -63,8 +63,6 @@ void onnx_input(OnnxModel *m, const char *name, OnnxType type, int rank, const i
 void onnx_output(OnnxModel *m, const char *name, const char *result, OnnxType type, int rank,
                  const int64_t *shape);
 
-/* Returns the bytes of operators and constants so far. A protocol buffer ends at 2 GiB. */
-size_t onnx_model_bytes(const OnnxModel *m);
 /* Writes the whole into a message, which the caller frees. `is_short` says that memory ran out. */
 CoupletMessage onnx_model_finish(OnnxModel *m, const char *graph, const char *documentation);
 void onnx_model_free(OnnxModel *m);

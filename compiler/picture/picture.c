@@ -107,8 +107,6 @@ static bool is_trained_param(const Symbol *s) {
     return s->kind == SYMBOL_PARAM && s->stmt && s->stmt->kind == STMT_PARAM;
 }
 
-static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind);
-
 /* Returns the box of a view. A view of computed arrays has arrows from the arrays that these are
  * made of. */
 static int box_of_view(Drawing *d, const char *name, Stmt *view) {
