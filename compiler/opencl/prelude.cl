@@ -1,6 +1,8 @@
-/* What the kernels call. */
+/* The functions that kernels of the OpenCL back end call. The compiler puts this text ahead of
+ * their code. */
 
-/* Floored division and its remainder. A divisor of 0 is taken as 1: it has stopped the run, or what it makes is left out. */
+/* floor_div returns the quotient rounded down, and floor_mod its remainder. They take a divisor of
+ * 0 for 1, because such a division has stopped the run, or its result is left out. */
 long floor_mod(long a, long b) {
     b = b == 0 ? 1 : b;
     long r = a % b;
@@ -13,11 +15,14 @@ long floor_div(long a, long b) {
     return r != 0 && (r ^ b) < 0 ? q - 1 : q;
 }
 
-/* Whether position p of a row of reals comes before q: ascending, or descending; ties to the lower position, NaN last, and behind it what is no position. */
+/* Returns 1 if position p of a row of reals comes before position q in ascending or descending
+ * order, else 0. Of equal reals the one at the lower position comes first. A NaN comes last in
+ * ascending order, and counts as +inf in descending order. Numbers that are no positions of the row
+ * come behind all that are. */
 int stands_before(const global float *x, int count, int descending, int p, int q) {
     if (p >= count || q >= count) return p < q;
     float a = x[p], b = x[q];
-    if (descending) { /* what is no number counts as +inf */
+    if (descending) { /* a NaN counts as +inf */
         a = isnan(a) ? INFINITY : a;
         b = isnan(b) ? INFINITY : b;
     }
@@ -25,11 +30,13 @@ int stands_before(const global float *x, int count, int descending, int p, int q
     return a == b ? p < q : (a < b) != descending;
 }
 
-/* Philox 4x32-10 of (seed, step, site, element), one of its four words as a real in [0, 1): the same as runtime/random.h. */
+/* Returns one of the four words of Philox 4x32-10 for (seed, step, site, element), as a real in
+ * [0, 1). The number is the same as that of runtime/random.h. */
 float random_unit(uint seed_low, uint seed_high, uint step, uint site, ulong element, int lane) {
     uint4 x = (uint4)((uint)element, (uint)(element >> 32), site, step);
     for (int round = 0; round < 10; round++) {
-        x = (uint4)(mul_hi(0xCD9E8D57u, x.s2) ^ x.s1 ^ seed_low, 0xCD9E8D57u * x.s2, mul_hi(0xD2511F53u, x.s0) ^ x.s3 ^ seed_high, 0xD2511F53u * x.s0);
+        x = (uint4)(mul_hi(0xCD9E8D57u, x.s2) ^ x.s1 ^ seed_low, 0xCD9E8D57u * x.s2,
+                    mul_hi(0xD2511F53u, x.s0) ^ x.s3 ^ seed_high, 0xD2511F53u * x.s0);
         seed_low += 0x9E3779B9u;
         seed_high += 0xBB67AE85u;
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """format.py COUPLET ROOT CLANG_FORMAT: every C file is laid out as clang-format does it, and no list
 in a comment was filled as prose. Files that it does not read have lines of at most 100 columns: the
-grammar and the lexer, tables (.def), Python, the library and the examples. A text of several lines
+grammar and the lexer, tables (.def), OpenCL, Python, the library and the examples. A text of several lines
 in Python is data, and has the lines that it has; a row of packages for READER_MODULE is one line,
 since a shell reads it."""
 import glob
@@ -42,7 +42,7 @@ def texts(path, text):
     return inside
 
 
-narrow = [path for ending in ("py", "def", "l", "y")
+narrow = [path for ending in ("py", "def", "l", "y", "cl")
           for path in glob.glob(f"*/**/*.{ending}", recursive=True)
           if not path.startswith(("build/", "debian/"))]
 narrow += [path for folder in ("stdlib", "examples")
@@ -55,5 +55,5 @@ for path in sorted(narrow):
     for number in sorted(set(wide) - texts(path, text) if wide else ()):
         wrong.append(path)
         print(f"FAILED  {path}:{number}: more than 100 columns")
-print(f"{len(narrow)} files of Python, tables, grammar and specs")
+print(f"{len(narrow)} files of Python, tables, grammar, OpenCL and specs")
 sys.exit(1 if wrong or done.returncode or len(paths) < 300 or len(narrow) < 250 else 0)
