@@ -48,11 +48,6 @@ void ast_walk_stmt(Stmt *s, ExprVisitor visit, void *context) {
         ast_walk_stmt(s->otherwise[i], visit, context);
 }
 
-void ast_walk_module(Module *m, ExprVisitor visit, void *context) {
-    for (int i = 0; i < m->stmt_count; i++)
-        ast_walk_stmt(m->stmts[i], visit, context);
-}
-
 /* ---- sameness -------------------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b) {

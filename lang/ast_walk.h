@@ -12,7 +12,6 @@ typedef bool (*ExprVisitor)(void *context, Expr *e);
 void ast_walk_expr(Expr *e, ExprVisitor visit, void *context);
 /* Visits the expressions of a statement, and of the statements in its blocks. */
 void ast_walk_stmt(Stmt *s, ExprVisitor visit, void *context);
-void ast_walk_module(Module *m, ExprVisitor visit, void *context);
 
 /* True if two trees are the same, apart from places. */
 bool ast_same_module(const Module *a, const Module *b);

@@ -73,8 +73,7 @@ typedef struct Check {
     ARRAY(UseOf) uses; /* the modules that are being checked, each used by the one before */
     Stmt *scan;        /* the innermost scan around the place at hand, or NULL */
     Type *result;      /* the type of the `return` of the body, or NULL so far */
-    Span result_span;
-    Span unknown; /* the place of the unknown name that was reported last */
+    Span unknown;      /* the place of the unknown name that was reported last */
     /* The number of unknown names so far. An unknown name may be the array that would have given an
      * index its extent, so an index over such a body is not reported for having none. */
     int unknown_names;

@@ -118,7 +118,6 @@ typedef struct DataSource {
     /* Episodes: the number of classes in a batch, and of rows in each. 0: no episodes. */
     int64_t ways;
     int64_t each;
-    bool recalled;   /* true if `fields` and `rows` are from a record, not from the data */
     bool said_small; /* true after a message that the rows are too few or not known */
     bool poisoned;   /* true after an error in its fields, so that any name may be one of them */
 } DataSource;

@@ -19,8 +19,7 @@
 enum {
     MOST_INDICES = 2 * COUPLET_MAX_RANK,
     MOST_ARGS = COUPLET_MAX_RANK + 1,
-    DEEPEST_CONDITIONS = 64,
-    MOST_CHECKS = 256
+    DEEPEST_CONDITIONS = 64
 };
 
 typedef struct String {

@@ -145,7 +145,6 @@ static bool recall_schema(const Seeker *seeker, Arena *arena, DataSource *d) {
         return false;
     source_take_fields(arena, fields.items, fields.count, d);
     d->rows = (int64_t)rows;
-    d->recalled = true;
     return true;
 }
 

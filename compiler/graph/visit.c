@@ -176,22 +176,6 @@ bool expr_any(const GExpr *e, ExprPredicate is, const void *context) {
     return expr_visit(e, end_where, &any);
 }
 
-typedef struct Reading {
-    ExprRead read;
-    void *context;
-} Reading;
-
-static VisitStep take_load(void *context, const GExpr *e) {
-    const Reading *reading = context;
-    if (e->op == G_LOAD) reading->read(reading->context, e);
-    return VISIT_INSIDE;
-}
-
-void expr_each_load(const GExpr *e, ExprRead read, void *context) {
-    Reading reading = {read, context};
-    expr_visit(e, take_load, &reading);
-}
-
 typedef struct Folding {
     ExprMap *done;
     ExprEnters enters; /* NULL: the walk enters every part */

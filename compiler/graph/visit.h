@@ -76,11 +76,6 @@ bool expr_visit_sure(ExprMap *met, const GExpr *e, ExprVisit visit, void *contex
 typedef bool (*ExprPredicate)(const void *context, const GExpr *e);
 bool expr_any(const GExpr *e, ExprPredicate is, const void *context);
 
-/* Calls `read` for each read in the expression, which may be NULL. Reads in subscripts count,
- * too. */
-typedef void (*ExprRead)(void *context, const GExpr *load);
-void expr_each_load(const GExpr *e, ExprRead read, void *context);
-
 /* Computes the value of an expression from the values of its arguments, each part once. `args` has
  * a value for each argument. */
 typedef ExprValue (*ExprFold)(void *context, const GExpr *e, const ExprValue *args);

@@ -20,14 +20,7 @@ typedef struct Net Net;
 typedef struct Frame Frame;
 typedef struct FunctionUnit FunctionUnit;
 
-typedef enum {
-    VALUE_NONE,
-    VALUE_SCALAR,
-    VALUE_ARRAY,
-    VALUE_NET,
-    VALUE_FUNCTION,
-    VALUE_SOURCE
-} ValueKind;
+typedef enum { VALUE_NONE, VALUE_SCALAR, VALUE_ARRAY, VALUE_NET, VALUE_FUNCTION } ValueKind;
 
 /* The meaning of a name or an expression. An array is a tensor whose leading axes are indexed
  * already: element(i...) is tensor[prefix..., i...]. So `u[i]` is an array too, and a function of
@@ -89,7 +82,6 @@ struct Net {
     ARRAY(const char *) part_names;
     ARRAY(NetChild) children;
     Frame *function_frame;
-    Net *copied_from;
     const Made *made; /* the place at which a layer was made */
 };
 

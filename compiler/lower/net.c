@@ -235,7 +235,6 @@ Net *net_copy(Lower *l, Net *from, const char *path, const char *origin) {
     net->origin = origin;
     net->frame = from->frame;
     net->function_frame = from->function_frame;
-    net->copied_from = from;
     net->made = from->made;
     for (int i = 0; i < from->parts.count; i++) {
         Net *part = from->parts.items[i];

@@ -19,7 +19,6 @@ typedef enum {
     ITEM_FUNCTION = 3,
     ITEM_FIELD = 5,
     ITEM_VARIABLE = 6,
-    ITEM_CLASS = 7,
     ITEM_MODULE = 9,
     ITEM_PROPERTY = 10,
     ITEM_KEYWORD = 14,

@@ -84,10 +84,8 @@ static void take_token(Walk *w, int i) {
 static void take_cursor_word(Walk *w, int last) {
     CursorScope *scope = w->scope;
     const Token *t = last >= 0 ? &w->tokens[last] : NULL;
-    scope->word_begin = w->at;
     int before = last;
     if (t && is_name_token(t) && w->at <= t->end) {
-        scope->word_begin = t->begin;
         before--;
         if (!is_inside(w) && begins_line(w, last)) scope->begins = true;
     } else if (!is_inside(w)) {

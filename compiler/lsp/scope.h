@@ -25,7 +25,6 @@ typedef struct CursorScope {
     bool begins;       /* true if the word at the place begins the statement */
     bool is_comment;
     bool is_text;
-    int word_begin; /* the byte where the word at the place begins, or the place */
 } CursorScope;
 
 CursorScope scope_at(Arena *arena, const Source *file, int at);

@@ -28,10 +28,6 @@ typedef struct Frame {
     Axis y;
 } Frame;
 
-const char *chart_number(Arena *arena, double value) {
-    return isfinite(value) ? arena_printf(arena, "%.4g", value) : "not finite";
-}
-
 /* ---- axes ------------------------------------------------------------------------------------ */
 
 /* Numbers that are all above 0 stand on a logarithmic axis if the largest is this many times the

@@ -28,7 +28,4 @@ typedef struct Chart {
 /* Appends the chart as a <figure>. A chart without a finite point says so in words. */
 void chart_append(Arena *arena, const Chart *chart, Text *out);
 
-/* Returns a number as text, with at most four significant digits, or "not finite". */
-const char *chart_number(Arena *arena, double value);
-
 #endif
