@@ -17,7 +17,8 @@ const ReduceRow reduce_rows[REDUCE_KINDS] = {
 #undef REDUCTION
 };
 
-Span ast_span(Span a, Span b) {
+/* Returns the span from the beginning of `a` to the end of `b`. */
+static Span ast_span(Span a, Span b) {
     if (b.end > a.end) a.end = b.end;
     return a;
 }

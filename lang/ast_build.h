@@ -142,7 +142,5 @@ Param ast_on(Parser *p, Param setting, Expr *part);
 ParamList *ast_setting(Parser *p, ParamList *list, Param setting);
 /* Reads `read before push` or `read after push`; `when` and `what` are the words behind `read`. */
 QueueOrder ast_order(Parser *p, const char *when, const char *what, Span span);
-/* Returns the span from the beginning of `a` to the end of `b`. */
-Span ast_span(Span a, Span b);
 
 #endif

@@ -509,7 +509,9 @@ static const char *format_once(Arena *arena, const Source *source, const Module 
     return written(f);
 }
 
-const char *format_module(Arena *arena, const Module *module) {
+/* Returns the text of a module in its new layout, with its comments, in the arena. The module was
+ * parsed without errors. */
+static const char *format_module(Arena *arena, const Module *module) {
     const char *text = format_once(arena, module->source, module);
     /* A round may by chance move words into one column, and the next round lines them up. Rounds go
      * on until nothing moves. */

@@ -5,9 +5,6 @@
 
 #include "lang/ast.h"
 
-/* Returns the text of a module in its new layout, with its comments, in the arena. The module was
- * parsed without errors. */
-const char *format_module(Arena *arena, const Module *module);
 /* Returns the text of a file in its new layout. The text is parsed again, to be sure that it means
  * the same. NULL after messages. */
 const char *format_source(Arena *arena, Diag *diag, const Source *source);

@@ -395,8 +395,10 @@ bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowe
     return true;
 }
 
-bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered,
-                 const DeviceChoice *device, Assembled *out, const char **error) {
+/* Makes the program with compiled kernels for a device. Returns false, with a sentence in *error,
+ * if the device's back end fails. */
+static bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered,
+                        const DeviceChoice *device, Assembled *out, const char **error) {
     const GraphList list = program_graphs(arena, lowered);
     *out = (Assembled){.plans = NULL};
     if (!device->backend->compile(arena, &list, device->number, &out->code, error)) return false;

@@ -34,10 +34,6 @@ GraphList program_graphs(Arena *arena, const LoweredProgram *lowered);
 bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered,
                   const CpuTarget *wanted, Assembled *out, const char **error);
 
-/* Makes the program with compiled kernels for a device. Returns false, with a sentence in *error,
- * if the device's back end fails. */
-bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered,
-                 const DeviceChoice *device, Assembled *out, const char **error);
 /* Makes the program with compiled kernels for this machine. Returns false, with a sentence in
  * *error, if the back end fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out,

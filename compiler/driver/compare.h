@@ -37,8 +37,6 @@ typedef struct Comparison {
     Outcome *outcomes; /* the results of each variant, seed by seed */
 } Comparison;
 
-const char *comparison_run_folder(const Comparison *c, int variant, long seed);
-
 /* Reads a run folder. `finished` tells whether the run came to its end. */
 void outcome_read(Arena *arena, const char *folder, bool evaluates, Outcome *outcome);
 

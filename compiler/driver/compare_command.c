@@ -293,7 +293,7 @@ static bool plan(Comparison *c, Request *r) {
 
 /* ---- the folder ------------------------------------------------------------------------------ */
 
-const char *comparison_run_folder(const Comparison *c, int variant, long seed) {
+static const char *comparison_run_folder(const Comparison *c, int variant, long seed) {
     const Variant *v = &c->variants.items[variant];
     const char *name = v->name;
     for (int i = 0; i < v->sets.count; i++)

@@ -32,7 +32,9 @@ bool tool_run(const char *const *words) {
     return false;
 }
 
-const char *link_runtime_folder(Arena *arena) {
+/* Returns the folder of libcouplet.a, libcouplet.so and couplet.h: $COUPLET_RUNTIME, or their place
+ * beside this executable. Returns NULL after a sentence. */
+static const char *link_runtime_folder(Arena *arena) {
     const char *set = getenv("COUPLET_RUNTIME");
     if (set && *set) return set;
     char *self = realpath("/proc/self/exe", NULL);

@@ -8,10 +8,6 @@
 /* Runs a program that is found on PATH. `words` ends with NULL. */
 bool tool_run(const char *const *words);
 
-/* Returns the folder of libcouplet.a, libcouplet.so and couplet.h: $COUPLET_RUNTIME, or their place
- * beside this executable. Returns NULL after a sentence. */
-const char *link_runtime_folder(Arena *arena);
-
 bool link_executable(Arena *arena, const char *const *objects, int count, const char *out);
 bool link_shared(Arena *arena, const char *const *objects, int count, const char *out);
 bool link_archive(Arena *arena, const char *const *objects, int count, const char *out);

@@ -118,7 +118,9 @@ static int64_t largest_read(Graph *g, const GNode *n) {
     return largest;
 }
 
-bool length_is_of_rows(Graph *g, const GNode *squares) {
+/* True if there are about as many terms as entries: the rows of a matrix, and not all pairs of its
+ * rows. */
+static bool length_is_of_rows(Graph *g, const GNode *squares) {
     return terms_of(squares) <= 2 * largest_read(g, squares);
 }
 

@@ -15,9 +15,6 @@ const GExpr *length_unless_infinite(Graph *g, const GExpr *e);
 /* Makes an array of `value`, an expression over the axes of the sum. */
 GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value);
 
-/* True if there are about as many terms as entries: the rows of a matrix, and not all pairs of its
- * rows. */
-bool length_is_of_rows(Graph *g, const GNode *sum);
 /* True if the terms come from an array of pairs that is larger than all that it is made of. The
  * pass stream may want to make such an array in tiles. */
 bool length_is_of_pairs(Lower *l, const GNode *sum);

@@ -21,7 +21,9 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-char *document_path_of_uri(const char *uri) {
+/* Returns the path of a URI that begins with `file:`, or the URI itself if it is of another kind.
+ * The caller frees it. */
+static char *document_path_of_uri(const char *uri) {
     char *path = strdup(uri);
     if (!path || strncmp(uri, file_scheme, sizeof file_scheme - 1) != 0) return path;
     const char *from = uri + sizeof file_scheme - 1;

@@ -67,9 +67,6 @@ Analysis *document_analyse(const Document *document, const char *text, size_t le
 void analysis_free(Analysis *analysis);
 void document_free_facts(FactList *facts);
 
-/* Returns the path of a URI that begins with `file:`, or the URI itself if it is of another kind.
- * The caller frees it. */
-char *document_path_of_uri(const char *uri);
 /* Returns the URI of a path, in the arena. A path that exists is made absolute. */
 const char *document_uri_of_path(Arena *arena, const char *path);
 

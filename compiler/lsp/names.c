@@ -91,7 +91,8 @@ static void add_binder(Collector *c, const Binder *b) {
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
-const Stmt *name_called(const Expr *call) {
+/* Returns the function, network or optimiser that a call names, or NULL for other calls. */
+static const Stmt *name_called(const Expr *call) {
     const Symbol *s = call->callee ? call->callee->symbol : NULL;
     const bool called = s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN ||
                               s->kind == SYMBOL_NET || s->kind == SYMBOL_OPTIMISER);

@@ -36,7 +36,4 @@ const Expr *name_expr_at(const Module *module, const Source *file, int at);
  * that name, or NULL if there is none. */
 const Stmt *name_find_stmt(const Module *module, const char *name);
 
-/* Returns the function, network or optimiser that a call names, or NULL for other calls. */
-const Stmt *name_called(const Expr *call);
-
 #endif

@@ -58,7 +58,9 @@ static bool replace_file(const char *path, const char *text, size_t length) {
     return couplet_file_commit(path, file, error, sizeof error);
 }
 
-const char *reply_cached(Arena *arena, const char *name, const char *text, size_t length) {
+/* Returns the URI of a file in the cache that holds `text`, and writes the file if it is missing.
+ * Returns NULL if the cache cannot be written. The URI lies in the arena. */
+static const char *reply_cached(Arena *arena, const char *name, const char *text, size_t length) {
     char folder[COUPLET_PATH_BYTES];
     char path[COUPLET_PATH_BYTES];
     char error[256];

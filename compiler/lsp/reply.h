@@ -14,9 +14,6 @@ json_t *reply_location(const Document *document, const Analysis *analysis, Span 
 json_t *reply_edit(const Lines *lines, int begin, int end, const char *text);
 /* Makes a workspace edit of one document. It takes the reference of `edits`. */
 json_t *reply_change(const Document *document, json_t *edits);
-/* Returns the URI of a file in the cache that holds `text`, and writes the file if it is missing.
- * Returns NULL if the cache cannot be written. The URI lies in the arena. */
-const char *reply_cached(Arena *arena, const char *name, const char *text, size_t length);
 
 /* Returns the messages of an analysis as the protocol's diagnostics. */
 json_t *reply_diagnostics(const Document *document, Analysis *analysis);

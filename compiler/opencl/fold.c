@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-bool fold_takes_smallest(const GNode *n) {
+static bool fold_takes_smallest(const GNode *n) {
     return reducer_takes_least(n->reducer);
 }
 bool fold_takes_position(const GNode *n) {

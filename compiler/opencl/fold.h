@@ -31,7 +31,6 @@ typedef struct Cells {
     Value terms;
 } Cells;
 
-bool fold_takes_smallest(const GNode *n);
 bool fold_takes_position(const GNode *n);
 Fold fold_of(Frame *f, const GNode *node);
 /* Returns the value from which the fold starts, and which a term has that the guard leaves out. */

@@ -57,7 +57,10 @@ static bool has_only(Graph *g, const GExpr *e, const GExpr *const *indices, int 
     return true;
 }
 
-const GExpr *mean_at_results(Graph *g, const ComputeSpec *sum, const GExpr *load, const GExpr *e) {
+/* Returns `e`, which stands beside the load, at the results of the node that the load reads. NULL:
+ * the load is not at plain indices, or `e` has other indices. */
+static const GExpr *mean_at_results(Graph *g, const ComputeSpec *sum, const GExpr *load,
+                                    const GExpr *e) {
     if (!is_at_plain_indices(load) || !has_only(g, e, load->args, sum->out_rank)) return NULL;
     return gx_substitute(g, e, sum->out_rank, load->args, sum->out);
 }

@@ -17,10 +17,6 @@ typedef struct Mean {
  * indices; otherwise it may be read anywhere. */
 bool mean_of(Logs *l, const GExpr *quotient, Mean *found);
 
-/* Returns `e`, which stands beside the load, at the results of the node that the load reads. NULL:
- * the load is not at plain indices, or `e` has other indices. */
-const GExpr *mean_at_results(Graph *g, const ComputeSpec *sum, const GExpr *load, const GExpr *e);
-
 /* Returns a - b, a mean of products less the product of the means, as the mean of the products of
  * the distances from the means. NULL: a - b is no such difference. */
 const GExpr *mean_of_products_apart(Logs *l, const GExpr *a, const GExpr *b);

@@ -1,7 +1,7 @@
 /* Returns the parts of a kernel (kernel.h) by its kind. */
 #include "compiler/plan/kernel.h"
 
-KernelForm kernel_form(KernelKind kind) {
+static KernelForm kernel_form(KernelKind kind) {
     switch (kind) {
     case KERNEL_COMPUTE:
         return FORM_COMPUTE;

@@ -107,7 +107,6 @@ typedef struct ExtraBuffer {
     const int32_t *entries; /* the entries of a table; NULL: no table */
 } ExtraBuffer;
 
-KernelForm kernel_form(KernelKind kind);
 /* Return the kernel's contraction, sweep, segment reduction or arguments; NULL if a kernel of its
  * kind has none. */
 const struct Contraction *kernel_contraction(const Kernel *kernel);

@@ -45,7 +45,6 @@ enum {
  * if memory is out. */
 bool column_measure(Column *column, int rows);
 void column_free(Column *column);
-int64_t column_elements(const SheetColumn *column);
 /* Returns element `at` of a cell. Bytes count as 0 .. 1. */
 double column_value(const SheetColumn *column, const void *cell, int64_t at);
 

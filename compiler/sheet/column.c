@@ -22,7 +22,7 @@ enum {
     MOST_LINES = 6
 };
 
-int64_t column_elements(const SheetColumn *column) {
+static int64_t column_elements(const SheetColumn *column) {
     int64_t count = 1;
     for (int i = 0; i < column->rank; i++)
         count *= column->shape[i];

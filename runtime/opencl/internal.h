@@ -57,7 +57,6 @@ static inline Opencl *opencl_of(CoupletDevice *device) {
 
 /* True if `code` is success. Otherwise the device notes the call, its place and the code's name. */
 bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int line);
-const char *opencl_code_name(long code);
 /* Checks a call that returns a code. */
 #define CL(cl, call) opencl_check((cl), (long)(call), #call, __FILE__, __LINE__)
 /* Checks a call that returns an object and takes a pointer to the code as its last argument:

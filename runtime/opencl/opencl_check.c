@@ -20,7 +20,7 @@ static const CodeName names[] = {
 };
 #undef CODE
 
-const char *opencl_code_name(long code) {
+static const char *opencl_code_name(long code) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].code == code) return names[i].name;
     return "an unknown code";
