@@ -70,7 +70,7 @@ static const char *swept_setting(const Comparison *c) {
     return c->variants.count > 1 ? name : NULL;
 }
 
-static const char *value_of(const Comparison *c, int variant) {
+static const char *variant_value(const Comparison *c, int variant) {
     return c->variants.items[variant].sets.items[0].value;
 }
 
@@ -90,12 +90,12 @@ static Axis axis_of(const Comparison *c) {
                  .places = arena_array(c->arena, double, c->variants.count + 1)};
     if (!axis.setting) return axis;
     for (int v = 0; v < c->variants.count; v++)
-        axis.of_numbers &= couplet_read_number(value_of(c, v), &axis.places[v], NULL);
+        axis.of_numbers &= couplet_read_number(variant_value(c, v), &axis.places[v], NULL);
     for (int v = 0; !axis.of_numbers && v < c->variants.count; v++) {
         int word = 0;
-        while (word < axis.words.count && strcmp(axis.words.items[word], value_of(c, v)) != 0)
+        while (word < axis.words.count && strcmp(axis.words.items[word], variant_value(c, v)) != 0)
             word++;
-        if (word == axis.words.count) array_push(c->arena, &axis.words, value_of(c, v));
+        if (word == axis.words.count) array_push(c->arena, &axis.words, variant_value(c, v));
         axis.places[v] = word;
     }
     return axis;
@@ -168,7 +168,7 @@ static void plot_numbers(const Comparison *c, const Axis *axis, Text *out) {
         text_printf(out, "set xrange [%g:%g]\n", low - margin, high + margin);
     text_printf(out, "set xtics (");
     for (int v = 0; v < c->variants.count; v++)
-        text_printf(out, "%s%s", v ? ", " : "", value_of(c, v));
+        text_printf(out, "%s%s", v ? ", " : "", variant_value(c, v));
     text_printf(out, ")\n");
 }
 

@@ -287,6 +287,19 @@ static void write_curve(const Finder *f, Text *text, const char *name, const dou
     text_printf(text, "EOD\n");
 }
 
+/* Plots both curves. A loss that diverges must not flatten the rest of them. */
+static void plot_losses(const Finder *f, Text *out) {
+    const double low = f->smoothed[least_step(f)];
+    double high = f->smoothed[0];
+    for (int64_t i = 1; i <= least_step(f); i++)
+        high = fmax(high, f->smoothed[i]);
+    text_printf(out,
+                "set yrange [%.9g:%.9g]\nplot $losses with points pt 7 ps 0.3 lc rgb '#bbbbbb' "
+                "title 'of each step', $smoothed with lines lw 2 lc rgb '%s' title 'smoothed'\n",
+                low - 0.3 * fmax(high - low, 0.01 * fabs(low)),
+                high + 0.5 * fmax(high - low, 0.01 * fabs(low)), gnuplot_colours[0]);
+}
+
 static bool draw_rehearsal(const Finder *f, const char *method) {
     char error[REPORT_BYTES];
     const int64_t best = steepest_step(f);
@@ -311,16 +324,7 @@ static bool draw_rehearsal(const Finder *f, const char *method) {
                     "label \"%.2g\" at %.9g, graph 0.96 offset 0.6,0\n",
                     hyper_at(f, best), hyper_at(f, best), gnuplot_colours[1], hyper_at(f, best),
                     hyper_at(f, best));
-    /* a loss that diverges must not flatten the rest of the curve */
-    const double low = f->smoothed[least_step(f)];
-    double high = f->smoothed[0];
-    for (int64_t i = 1; i <= least_step(f); i++)
-        high = fmax(high, f->smoothed[i]);
-    text_printf(&text,
-                "set yrange [%.9g:%.9g]\nplot $losses with points pt 7 ps 0.3 lc rgb '#bbbbbb' "
-                "title 'of each step', $smoothed with lines lw 2 lc rgb '%s' title 'smoothed'\n",
-                low - 0.3 * fmax(high - low, 0.01 * fabs(low)),
-                high + 0.5 * fmax(high - low, 0.01 * fabs(low)), gnuplot_colours[0]);
+    plot_losses(f, &text);
     bool good = couplet_text_write(script, text.data, error, sizeof error);
     if (!good) report_error(CODE_OUTPUT, error);
     good = good && gnuplot_run(script, "; what was found stands above");
