@@ -252,6 +252,26 @@ typedef const GExpr *Identity(Graph *g, GOp op, const GExpr *const *args);
 
 #define same_none NULL
 
+/* True if the expression is (terms) + constant. */
+static bool ends_with_number(const GExpr *e) {
+    return e->op == G_ADD && e->args[1]->op == G_CONST;
+}
+
+/* Adds a number to the constant of (terms) + constant. Returns NULL if the sum leaves int64. */
+static const GExpr *add_to_number(Graph *g, const GExpr *sum, int64_t number) {
+    int64_t both;
+    if (__builtin_add_overflow(sum->args[1]->integer, number, &both)) return NULL;
+    return gx2(g, G_ADD, sum->args[0], gx_int(g, both));
+}
+
+/* Returns what is left of a sum and a difference that undo each other, or NULL. */
+static const GExpr *undone_sum(GOp op, const GExpr *a, const GExpr *b) {
+    if (op == G_ADD && a->op == G_SUB && a->args[1] == b) return a->args[0];
+    if (op == G_SUB && a->op == G_ADD && a->args[1] == b) return a->args[0];
+    if (op == G_SUB && a->op == G_ADD && a->args[0] == b) return a->args[1];
+    return NULL;
+}
+
 /* Keeps sums of whole numbers in the form (terms) + constant, with the constant last. So x + 1 - 1
  * becomes x, and affine indices stay readable. */
 static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
@@ -259,21 +279,18 @@ static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *
         return gx2(g, G_ADD, a, gx_int(g, -b->integer));
     if (op == G_SUB && a == b) return gx_int(g, 0);
     if (op == G_ADD && a->op == G_CONST && b->op != G_CONST) return gx2(g, G_ADD, b, a);
-    bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST;
-    bool b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
-    int64_t sum;
-    if (op == G_ADD && b->op == G_CONST && a_has &&
-        !__builtin_add_overflow(a->args[1]->integer, b->integer, &sum))
-        return gx2(g, G_ADD, a->args[0], gx_int(g, sum));
-    if (op == G_ADD && b->op == G_CONST) return NULL;
-    if (a_has) return gx2(g, G_ADD, gx2(g, op, a->args[0], b), a->args[1]);
-    if (b_has)
-        return gx2(g, G_ADD, gx2(g, op, a, b->args[0]),
-                   gx_int(g, op == G_ADD ? b->args[1]->integer : -b->args[1]->integer));
-    if (op == G_ADD && a->op == G_SUB && a->args[1] == b) return a->args[0];
-    if (op == G_SUB && a->op == G_ADD && a->args[1] == b) return a->args[0];
-    if (op == G_SUB && a->op == G_ADD && a->args[0] == b) return a->args[1];
-    return NULL;
+    const bool a_has = ends_with_number(a);
+    if (op == G_ADD && b->op == G_CONST) return a_has ? add_to_number(g, a, b->integer) : NULL;
+    if (a_has) {
+        const GExpr *terms = gx2(g, op, a->args[0], b);
+        return gx2(g, G_ADD, terms, a->args[1]);
+    }
+    if (ends_with_number(b)) {
+        const int64_t number = b->args[1]->integer;
+        const GExpr *terms = gx2(g, op, a, b->args[0]);
+        return gx2(g, G_ADD, terms, gx_int(g, op == G_ADD ? number : -number));
+    }
+    return undone_sum(op, a, b);
 }
 
 static const GExpr *same_add(Graph *g, GOp op, const GExpr *const *args) {
@@ -292,9 +309,10 @@ static const GExpr *same_sub(Graph *g, GOp op, const GExpr *const *args) {
 static const GExpr *same_whole_mul(Graph *g, const GExpr *a, const GExpr *b) {
     int64_t product;
     if (a->op == G_CONST && b->op != G_CONST) return gx2(g, G_MUL, b, a);
-    if (b->op != G_CONST || a->op != G_ADD || a->args[1]->op != G_CONST) return NULL;
+    if (b->op != G_CONST || !ends_with_number(a)) return NULL;
     if (__builtin_mul_overflow(a->args[1]->integer, b->integer, &product)) return NULL;
-    return gx2(g, G_ADD, gx2(g, G_MUL, a->args[0], b), gx_int(g, product));
+    const GExpr *terms = gx2(g, G_MUL, a->args[0], b);
+    return gx2(g, G_ADD, terms, gx_int(g, product));
 }
 
 static const GExpr *same_mul(Graph *g, GOp op, const GExpr *const *args) {

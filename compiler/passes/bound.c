@@ -28,8 +28,10 @@ static const GExpr *squares_of(Logs *l, const GExpr *length) {
 /* True of x / length, where the length is that of x along the last axis of the node. */
 static bool is_over_length(Logs *l, const ComputeSpec *spec, const GExpr *e) {
     const GExpr *squares = e->op == G_DIV ? squares_of(l, e->args[1]) : NULL;
-    if (!squares || squares->op != G_LOAD || !node_reduces(squares->tensor, GR_SUM)) return false;
-    if (squares->tensor->red_rank != 1 || squares->tensor->guard) return false;
+    if (!squares || squares->op != G_LOAD) return false;
+    const GNode *made = squares->tensor;
+    const bool is_whole_sum = node_reduces(made, GR_SUM) && made->red_rank == 1 && !made->guard;
+    if (!is_whole_sum) return false;
     Graph *g = l->g;
     const ComputeSpec sum = *logs_opened(l, squares->tensor);
     const GExpr *term = gx_substitute(g, sum.value, sum.out_rank, sum.out, squares->args);

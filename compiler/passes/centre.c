@@ -145,13 +145,16 @@ static const GExpr *lost_by_mean(Centre *c, const Mean *m) {
     const GExpr *plain = sum_of(g, &spec, m, square(g, away));
     const GExpr *deviation = gx1(g, G_SQRT, gx2(g, G_DIV, plain, m->count));
     const GExpr *bound = gx2(g, G_MUL, gx_real(g, most_deviations), deviation);
-    const GExpr *is_ordinary = gx2(g, G_AND, gx2(g, G_LE, gx1(g, G_ABS, mean), bound),
-                                   gx2(g, G_LT, plain, gx_real(g, INFINITY)));
+    const GExpr *is_near = gx2(g, G_LE, gx1(g, G_ABS, mean), bound);
+    const GExpr *is_finite = gx2(g, G_LT, plain, gx_real(g, INFINITY));
+    const GExpr *is_ordinary = gx2(g, G_AND, is_near, is_finite);
     const GExpr *is_far = map_over(g, sum, gx1(g, G_NOT, is_ordinary));
     spec.active = gx_and(g, spec.active, is_far);
-    const GExpr *lost = map_over(g, sum, gx2(g, G_DIV, sum_of(g, &spec, m, away), m->count));
+    const GExpr *all_away = sum_of(g, &spec, m, away);
+    const GExpr *lost = map_over(g, sum, gx2(g, G_DIV, all_away, m->count));
     if (m->weight || of_entry) return lost;
-    const GExpr *again = sum_of(g, &spec, m, square(g, gx2(g, G_SUB, away, lost)));
+    const GExpr *centred = gx2(g, G_SUB, away, lost);
+    const GExpr *again = sum_of(g, &spec, m, square(g, centred));
     const GExpr *squares = map_over(g, sum, gx_select(g, is_far, again, plain));
     note_squares(c, sum, away, lost, squares->tensor);
     note_squares(c, sum, gx2(g, G_SUB, m->entry, quotient), lost, squares->tensor);

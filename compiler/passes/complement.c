@@ -247,13 +247,14 @@ static const GExpr *square_between_roots(Graph *g, const Softmax *p, const Softm
     const GExpr *log_p = gx2(g, G_SUB, p->exponent, p->total);
     const GExpr *log_q = gx2(g, G_SUB, q->exponent, q->total);
     const GExpr *high = gx2(g, G_MAX, log_p, log_q);
-    const GExpr *nothing = gx_real(g, -INFINITY);
-    const GExpr *apart =
-        gx2(g, G_SUB, gx2(g, G_SUB, p->exponent, q->exponent), gx2(g, G_SUB, p->total, q->total));
+    const GExpr *is_nothing = gx2(g, G_EQ, high, gx_real(g, -INFINITY));
+    const GExpr *exponents_apart = gx2(g, G_SUB, p->exponent, q->exponent);
+    const GExpr *totals_apart = gx2(g, G_SUB, p->total, q->total);
+    const GExpr *apart = gx2(g, G_SUB, exponents_apart, totals_apart);
     const GExpr *size = times(g, gx_real(g, -0.5), gx1(g, G_ABS, apart));
     const GExpr *loss = gx1(g, G_EXPM1, size);
-    return gx_select(g, gx2(g, G_EQ, high, nothing), gx_real(g, 0),
-                     times(g, gx1(g, G_EXP, high), times(g, loss, loss)));
+    const GExpr *square = times(g, gx1(g, G_EXP, high), times(g, loss, loss));
+    return gx_select(g, is_nothing, gx_real(g, 0), square);
 }
 
 /* Returns 1 less the sum of roots of the products of two rows' entries, by Note [Roots of two
@@ -366,12 +367,14 @@ static const GExpr *product_complement(Logs *l, const GExpr *v, int depth) {
 /* 1 - p^k = -expm1(k log p). */
 static const GExpr *power_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
+    const GExpr *base = v->args[0];
+    const GExpr *power = v->args[1];
     bool split = false;
-    if (!is_real_const(v->args[1])) return NULL;
-    if (v->args[1]->real == 2) return square_complement(l, v->args[0], depth);
-    if (!logs_hold_exp(l, v->args[0]) || !log_form(l, v->args[0]).positive) return NULL;
-    const GExpr *log = log_of(l, v->args[0], &split);
-    return negated(g, gx1(g, G_EXPM1, times(g, v->args[1], log)));
+    if (!is_real_const(power)) return NULL;
+    if (power->real == 2) return square_complement(l, base, depth);
+    if (!logs_hold_exp(l, base) || !log_form(l, base).positive) return NULL;
+    const GExpr *log = times(g, power, log_of(l, base, &split));
+    return negated(g, gx1(g, G_EXPM1, log));
 }
 
 /* Returns the complement of an arm of a choice or a clamp. *known is set if the complement is more
@@ -398,10 +401,11 @@ static const GExpr *choice_complement(Logs *l, const GExpr *v, int depth) {
 
 /* Returns 1 - (-w), for functions w that come close to -1. */
 static const GExpr *negative_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
     const GExpr *w = log_value_behind(l, v->args[0]);
-    if (w->op == G_ERF) return complement_of_error(l->g, negated(l->g, w->args[0]));
-    if (w->op == G_TANH) return complement(l, gx1(l->g, G_TANH, negated(l->g, w->args[0])), depth);
-    return NULL;
+    if (w->op != G_ERF && w->op != G_TANH) return NULL;
+    const GExpr *x = negated(g, w->args[0]);
+    return w->op == G_ERF ? complement_of_error(g, x) : complement(l, gx1(g, G_TANH, x), depth);
 }
 
 /* Takes constant factors off. Returns what they multiply. */
@@ -440,8 +444,9 @@ static const GExpr *quotient_complement(Logs *l, const GExpr *v, int depth) {
 }
 
 static const GExpr *tanh_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
     (void)depth;
-    return times(l->g, gx_real(l->g, 2), sigmoid(l->g, times(l->g, gx_real(l->g, -2), v->args[0])));
+    return times(g, gx_real(g, 2), sigmoid(g, times(g, gx_real(g, -2), v->args[0])));
 }
 
 /* 1 - (1 - u) = u. */

@@ -68,9 +68,15 @@ static const GExpr *d_log1p(Graph *g, const GExpr *e, int i) {
 static const GExpr *d_pow(Graph *g, const GExpr *e, int i) {
     const GExpr *x = e->args[0];
     const GExpr *power = e->args[1];
-    if (i == 1) return unless_zero(g, x, mul(g, e, gx1(g, G_LOG, x)));
-    const GExpr *slope = mul(g, power, gx2(g, G_POW, x, sub(g, power, gx_real(g, 1))));
-    return gx_select(g, gx2(g, G_LT, power, gx_real(g, 1)), unless_zero(g, x, slope), slope);
+    if (i == 1) {
+        const GExpr *by_power = mul(g, e, gx1(g, G_LOG, x));
+        return unless_zero(g, x, by_power);
+    }
+    const GExpr *one = gx_real(g, 1);
+    const GExpr *lower = gx2(g, G_POW, x, sub(g, power, one));
+    const GExpr *slope = mul(g, power, lower);
+    const GExpr *is_steep_at_0 = gx2(g, G_LT, power, one);
+    return gx_select(g, is_steep_at_0, unless_zero(g, x, slope), slope);
 }
 /* In a tie, the first argument has the whole slope. */
 static const GExpr *d_max(Graph *g, const GExpr *e, int i) {
@@ -108,7 +114,8 @@ static const GExpr *d_tanh(Graph *g, const GExpr *e, int i) {
     (void)i;
     const GExpr *size = gx1(g, G_ABS, e->args[0]);
     const GExpr *s = gx1(g, G_SIGMOID, mul(g, gx_real(g, -2), size));
-    return mul(g, gx_real(g, 4), mul(g, s, sub(g, gx_real(g, 1), s)));
+    const GExpr *rest = sub(g, gx_real(g, 1), s);
+    return mul(g, gx_real(g, 4), mul(g, s, rest));
 }
 /* Avoids e (1 - e), which would be 0 where the function is close to 1. */
 static const GExpr *d_sigmoid(Graph *g, const GExpr *e, int i) {

@@ -168,8 +168,10 @@ static void fix(Layout *l, const GNode *node) {
  * sees. */
 static Layout open_layout(Graph *g) {
     Layout l = {0};
-    for (int i = 0; i < g->nodes.count; i++)
-        if (g->nodes.items[i]->id >= l.count) l.count = g->nodes.items[i]->id + 1;
+    for (int i = 0; i < g->nodes.count; i++) {
+        const uint32_t id = g->nodes.items[i]->id;
+        if (id >= l.count) l.count = id + 1;
+    }
     l.leader = arena_array(g->arena, uint32_t, l.count + 1);
     l.votes = arena_alloc(g->arena, sizeof *l.votes * (l.count + 1));
     memset(l.votes, 0, sizeof *l.votes * (l.count + 1));
@@ -178,10 +180,11 @@ static Layout open_layout(Graph *g) {
     for (uint32_t i = 0; i < l.count; i++)
         l.leader[i] = i;
     for (int i = 0; i < g->nodes.count; i++) {
-        fix(&l, g->nodes.items[i]->kind == GN_COMPUTE ? NULL : g->nodes.items[i]);
-        fix(&l, g->nodes.items[i]->operand);
-        for (int k = 0; k < g->nodes.items[i]->operand_count; k++)
-            fix(&l, g->nodes.items[i]->operands[k]);
+        GNode *n = g->nodes.items[i];
+        fix(&l, n->kind == GN_COMPUTE ? NULL : n);
+        fix(&l, n->operand);
+        for (int k = 0; k < n->operand_count; k++)
+            fix(&l, n->operands[k]);
     }
     for (int i = 0; i < g->outputs.count; i++)
         fix(&l, g->outputs.items[i].node);

@@ -304,11 +304,15 @@ static bool provably_positive(const GExpr *e) {
 static LogForm plain(Logs *l, const GExpr *e) {
     Graph *g = l->g;
     if (is_real(e, 0)) return (LogForm){gx_real(g, -INFINITY), NULL, true};
-    if (e->op == G_CONST && e->type == GT_REAL && e->real > 0)
-        return (LogForm){e->real == 1 ? NULL : gx_real(g, log(e->real)), NULL, true};
-    if (e->op == G_TO_REAL && e->args[0]->type == GT_BOOL)
-        return (LogForm){gx_select(g, e->args[0], gx_real(g, 0), gx_real(g, -INFINITY)), NULL,
-                         true};
+    if (e->op == G_CONST && e->type == GT_REAL && e->real > 0) {
+        const GExpr *shift = e->real == 1 ? NULL : gx_real(g, log(e->real));
+        return (LogForm){shift, NULL, true};
+    }
+    if (e->op == G_TO_REAL && e->args[0]->type == GT_BOOL) {
+        const GExpr *nothing = gx_real(g, -INFINITY);
+        const GExpr *shift = gx_select(g, e->args[0], gx_real(g, 0), nothing);
+        return (LogForm){shift, NULL, true};
+    }
     const bool is_positive = e->op == G_LOAD && made_as(l, e->tensor) == MADE_POSITIVE;
     return (LogForm){NULL, e, is_positive || provably_positive(e)};
 }
@@ -339,13 +343,10 @@ static LogForm inverse(Graph *g, const LogForm *f) {
 }
 
 static LogForm quotient(Graph *g, const LogForm *a, const LogForm *b) {
-    if (!b->shift) {
-        const GExpr *scale = b->scale ? gx2(g, G_DIV, scale_of(g, a), b->scale) : a->scale;
-        return (LogForm){a->shift, scale, a->positive && b->positive};
-    }
-    const GExpr *shift = a->shift ? gx2(g, G_SUB, a->shift, b->shift) : gx1(g, G_NEG, b->shift);
-    return (LogForm){shift, b->scale ? gx2(g, G_DIV, scale_of(g, a), b->scale) : a->scale,
-                     a->positive && b->positive};
+    const GExpr *shift = a->shift;
+    if (b->shift) shift = shift ? gx2(g, G_SUB, shift, b->shift) : gx1(g, G_NEG, b->shift);
+    const GExpr *scale = b->scale ? gx2(g, G_DIV, scale_of(g, a), b->scale) : a->scale;
+    return (LogForm){shift, scale, a->positive && b->positive};
 }
 
 static LogForm power(Graph *g, const LogForm *f, double exponent) {
@@ -492,9 +493,11 @@ static LogForm difference(Graph *g, const GExpr *a, const GExpr *b) {
     const GExpr *low = gx_select(g, turned, a, b);
     const GExpr *shift = bounded(g, high);
     const GExpr *is_nothing = gx2(g, G_EQ, high, gx_real(g, -INFINITY));
-    const GExpr *size = gx1(g, G_NEG, gx1(g, G_EXPM1, gx2(g, G_SUB, low, shift)));
+    const GExpr *apart = gx2(g, G_SUB, low, shift);
+    const GExpr *size = gx1(g, G_NEG, gx1(g, G_EXPM1, apart));
     size = gx_select(g, is_nothing, gx_real(g, 0), size);
-    return (LogForm){shift, gx_select(g, turned, gx1(g, G_NEG, size), size), false};
+    const GExpr *scale = gx_select(g, turned, gx1(g, G_NEG, size), size);
+    return (LogForm){shift, scale, false};
 }
 
 static LogForm form_at(Logs *l, const GExpr *e, int way);
@@ -558,21 +561,22 @@ static LogForm extreme_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     LogForm a = form_at(l, e->args[0], way);
     LogForm b = form_at(l, e->args[1], way);
-    if (is_unit(&a) && is_unit(&b))
-        return (LogForm){gx2(g, e->op, shift_of(g, &a), shift_of(g, &b)), NULL, true};
-    const GExpr *by = bounded(g, gx2(g, G_MAX, shift_of(g, &a), shift_of(g, &b)));
+    const GExpr *shift_a = shift_of(g, &a);
+    const GExpr *shift_b = shift_of(g, &b);
+    if (is_unit(&a) && is_unit(&b)) return (LogForm){gx2(g, e->op, shift_a, shift_b), NULL, true};
+    const GExpr *by = bounded(g, gx2(g, G_MAX, shift_a, shift_b));
     const GExpr *left = lowered(g, &a, by);
     const GExpr *right = lowered(g, &b, by);
     const GExpr *zero = gx_real(g, 0);
-    bool is_max = e->op == G_MAX;
+    const bool is_max = e->op == G_MAX;
     const GExpr *less = is_max ? gx2(g, G_LT, left, right) : gx2(g, G_LT, right, left);
     /* A number that underflows when it is lowered is still positive, so signs decide as well. */
     const GExpr *low = scale_of(g, is_max ? &a : &b);
     const GExpr *high = scale_of(g, is_max ? &b : &a);
     const GExpr *signs = gx2(g, G_AND, gx2(g, G_LE, low, zero), gx2(g, G_LT, zero, high));
     const GExpr *second = gx2(g, G_OR, less, signs);
-    return chosen_form(g, second, &b, &a,
-                       is_max ? a.positive || b.positive : a.positive && b.positive);
+    const bool is_positive = is_max ? a.positive || b.positive : a.positive && b.positive;
+    return chosen_form(g, second, &b, &a, is_positive);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
@@ -789,7 +793,8 @@ static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
     const LogForm a = log_form(l, terms.items[1 - less]);
     const LogForm b = log_form(l, terms.items[less]);
     if (!is_unit(&a) || !is_unit(&b)) return NULL;
-    const GExpr *rest = log_one_minus_exp(g, gx2(g, G_SUB, shift_of(g, &b), shift_of(g, &a)));
+    const GExpr *apart = gx2(g, G_SUB, shift_of(g, &b), shift_of(g, &a));
+    const GExpr *rest = log_one_minus_exp(g, apart);
     return a.shift ? gx2(g, G_ADD, a.shift, rest) : rest;
 }
 

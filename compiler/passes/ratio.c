@@ -120,11 +120,15 @@ static const GExpr *quotient_of(Graph *g, const Factors *f) {
 static const GExpr *ratio(Graph *g, const Series *s, const GExpr *f, const GExpr *u) {
     const GExpr *x = s->is_even ? gx2(g, G_MUL, u, u) : u;
     const GExpr *sum = gx_real(g, s->factors[s->count - 1]);
-    for (int i = s->count - 2; i >= 0; i--)
-        sum = gx2(g, G_ADD, gx2(g, G_MUL, sum, x), gx_real(g, s->factors[i]));
+    for (int i = s->count - 2; i >= 0; i--) {
+        const GExpr *times_x = gx2(g, G_MUL, sum, x);
+        sum = gx2(g, G_ADD, times_x, gx_real(g, s->factors[i]));
+    }
     const GExpr *is_near = gx2(g, G_LT, gx1(g, G_ABS, u), gx_real(g, s->below));
     const GExpr *is_zero = gx2(g, G_EQ, u, gx_real(g, 0));
-    return gx_select(g, gx2(g, G_AND, is_near, gx1(g, G_NOT, is_zero)), sum, gx2(g, G_DIV, f, u));
+    const GExpr *has_series = gx2(g, G_AND, is_near, gx1(g, G_NOT, is_zero));
+    const GExpr *quotient = gx2(g, G_DIV, f, u);
+    return gx_select(g, has_series, sum, quotient);
 }
 
 /* Puts f(u) / u in place of a factor f(u) and a factor of u that divides it. Returns false if the

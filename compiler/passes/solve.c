@@ -57,13 +57,15 @@ const GExpr *solver_apply(const Solver *s, const GExpr *e) {
 
 static void settle(Solver *s, int at, const GExpr *value) {
     Graph *g = s->g;
+    const GExpr **index = &s->index[at];
     for (int i = 0; i < s->count; i++)
-        if (s->solved[i]) s->solved[i] = gx_substitute(g, s->solved[i], 1, &s->index[at], &value);
-    if (s->guard) s->guard = gx_substitute(g, s->guard, 1, &s->index[at], &value);
+        if (s->solved[i]) s->solved[i] = gx_substitute(g, s->solved[i], 1, index, &value);
+    if (s->guard) s->guard = gx_substitute(g, s->guard, 1, index, &value);
     s->solved[at] = value;
     /* The condition comes first, so that the others read at this index only where the index is
      * valid. */
-    s->guard = gx_and(g, in_range(g, value, graph_index_extent(g, s->index[at])), s->guard);
+    const GExpr *is_valid = in_range(g, value, graph_index_extent(g, *index));
+    s->guard = gx_and(g, is_valid, s->guard);
 }
 
 /* Solves f = m for one index, the one with the largest extent, so that the smallest loop is

@@ -108,6 +108,11 @@ static bool reads_positive(Weigh *w, const GExpr *load) {
     return of_terms && !n->active && is_positive(w, n->value);
 }
 
+static bool is_one_less_sigmoid(const GExpr *difference) {
+    const GExpr *from = difference->args[0];
+    return from->op == G_CONST && from->real == 1 && difference->args[1]->op == G_SIGMOID;
+}
+
 /* True if the value is above 0, up to underflow: exponentials and values made of them. A positive
  * addend is taken to keep its sum off 0. */
 static bool finds_positive(Weigh *w, const GExpr *e) {
@@ -116,10 +121,11 @@ static bool finds_positive(Weigh *w, const GExpr *e) {
     if (e->op == G_CONST) return e->real > 0;
     if (e->op == G_EXP) return !is_endless(w, a);
     if (e->op == G_SIGMOID || e->op == G_SOFTPLUS) return true;
-    if (e->op == G_SUB) return a->op == G_CONST && a->real == 1 && b->op == G_SIGMOID;
-    if (e->op == G_ADD || e->op == G_MAX) return is_positive(w, a) || is_positive(w, b);
-    if (e->op == G_MUL || e->op == G_DIV) return is_positive(w, a) && is_positive(w, b);
-    if (e->op == G_MIN) return is_positive(w, a) && is_positive(w, b);
+    if (e->op == G_SUB) return is_one_less_sigmoid(e);
+    const bool needs_one = e->op == G_ADD || e->op == G_MAX;
+    const bool needs_both = e->op == G_MUL || e->op == G_DIV || e->op == G_MIN;
+    if (needs_one) return is_positive(w, a) || is_positive(w, b);
+    if (needs_both) return is_positive(w, a) && is_positive(w, b);
     if (e->op == G_SQRT || e->op == G_POW) return is_positive(w, a);
     if (e->op == G_SELECT) return is_positive(w, b) && is_positive(w, e->args[2]);
     return e->op == G_LOAD && !e->has_else && reads_positive(w, e);

@@ -81,11 +81,12 @@ static bool steps_of(const GNode *node, const Product *f, Steps *s) {
     const Affine *a = &f->regions[0].at_a;
     const Affine *b = &f->regions[0].at_b;
     const Affine *y = &f->regions[0].at_y;
-    if (!step_of_m(node, f, a, &s->a_m) || !step_of_m(node, f, y, &s->y_m)) return false;
-    if (!step_of_n(node, f, b, &s->b_n) || !step_of_n(node, f, y, &s->y_n)) return false;
-    if (!step_of_k(node, f, a, &s->a_k) || !step_of_k(node, f, b, &s->b_k)) return false;
-    if (!step_of_z(node, f, a, &s->a_z) || !step_of_z(node, f, b, &s->b_z)) return false;
-    return step_of_z(node, f, y, &s->y_z);
+    const bool has_m = step_of_m(node, f, a, &s->a_m) && step_of_m(node, f, y, &s->y_m);
+    const bool has_n = step_of_n(node, f, b, &s->b_n) && step_of_n(node, f, y, &s->y_n);
+    const bool has_k = step_of_k(node, f, a, &s->a_k) && step_of_k(node, f, b, &s->b_k);
+    if (!has_m || !has_n || !has_k) return false;
+    const bool has_z_of_terms = step_of_z(node, f, a, &s->a_z) && step_of_z(node, f, b, &s->b_z);
+    return has_z_of_terms && step_of_z(node, f, y, &s->y_z);
 }
 
 bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {

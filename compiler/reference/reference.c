@@ -220,12 +220,15 @@ static double apply(Point *p, const GExpr *e) {
     if (e->op == G_CONST) return e->type == GT_REAL ? e->real : (double)e->integer;
     if (e->op == G_INDEX) return (double)p->index[e->index];
     if (e->op == G_LOAD) return eval_load(p, e);
-    const double a = eval(p, e->args[0]);
-    if (e->op == G_SELECT) return eval(p, e->args[a != 0 ? 1 : 2]);
-    if (e->op == G_AND) return a != 0 && eval(p, e->args[1]) != 0;
-    if (e->op == G_OR) return a != 0 || eval(p, e->args[1]) != 0;
-    const double b = e->arg_count > 1 ? eval(p, e->args[1]) : 0;
-    return e->op == G_RANDOM ? draw(p, a, b, eval(p, e->args[2])) : apply_to(p, e->op, a, b);
+    const GExpr *const *args = e->args;
+    const double a = eval(p, args[0]);
+    if (e->op == G_SELECT) return eval(p, a != 0 ? args[1] : args[2]);
+    if (e->op == G_AND) return a != 0 && eval(p, args[1]) != 0;
+    if (e->op == G_OR) return a != 0 || eval(p, args[1]) != 0;
+    const double b = e->arg_count > 1 ? eval(p, args[1]) : 0;
+    if (e->op != G_RANDOM) return apply_to(p, e->op, a, b);
+    const double lane = eval(p, args[2]);
+    return draw(p, a, b, lane);
 }
 
 /* Evaluates an expression at the present point. A part of several arguments is computed once a
@@ -376,10 +379,14 @@ static double log_of_terms(Reference *run, const GNode *n, const Terms *t) {
 }
 
 static double result_of(Point *p, const GNode *n, const Terms *t) {
-    if (t->count == 0) return reducer_value(graph_reducers[n->reducer].empty);
-    if (graph_reducers[n->reducer].gives_place) return (double)t->winner;
+    const ReducerRow *row = &graph_reducers[n->reducer];
+    if (t->count == 0) return reducer_value(row->empty);
+    if (row->gives_place) return (double)t->winner;
     if (node_sums_exponentials(n)) return log_of_terms(p->run, n, t);
-    if (n->reducer == GR_PROD) return rounded(p->run, with_power(t->best, t->power));
+    if (n->reducer == GR_PROD) {
+        const double product = with_power(t->best, t->power);
+        return rounded(p->run, product);
+    }
     if (n->reducer != GR_SUM) return t->best;
     return n->type == GT_REAL ? sum_value(p->run, &t->sum) : t->sum.parts;
 }

@@ -200,14 +200,18 @@ typedef struct Reciprocal {
     const GExpr *other;
 } Reciprocal;
 
+static bool reads_both(Graph *g, const GExpr *e, const Reciprocal *r) {
+    return stream_reads_index(g, e, r->own) && stream_reads_index(g, e, r->other);
+}
+
 static const GExpr *multiply_instead(void *context, Graph *g, const GExpr *e) {
     const Reciprocal *r = context;
     if (e->op != G_DIV || e->args[0]->op == G_CONST) return e;
-    if (!stream_reads_index(g, e->args[0], r->own) || !stream_reads_index(g, e->args[0], r->other))
-        return e;
-    if (stream_reads_index(g, e->args[1], r->own) && stream_reads_index(g, e->args[1], r->other))
-        return e;
-    return gx2(g, G_MUL, e->args[0], gx2(g, G_DIV, gx_real(g, 1), e->args[1]));
+    const GExpr *value = e->args[0];
+    const GExpr *divisor = e->args[1];
+    if (!reads_both(g, value, r) || reads_both(g, divisor, r)) return e;
+    const GExpr *reciprocal = gx2(g, G_DIV, gx_real(g, 1), divisor);
+    return gx2(g, G_MUL, value, reciprocal);
 }
 
 const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const GExpr *other,

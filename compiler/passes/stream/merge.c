@@ -51,12 +51,12 @@ static bool addends(Graph *g, const GExpr *e, Addends *a) {
 static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
     PairSink first;
     PairSink second;
-    if (a->op != G_LOAD || b->op != G_LOAD || a->args[0] != b->args[0] || a->args[1] != b->args[1])
-        return NULL;
+    if (a->op != G_LOAD || b->op != G_LOAD) return NULL;
+    if (a->args[0] != b->args[0] || a->args[1] != b->args[1]) return NULL;
     if (!is_weighted_read(a, &first) || !is_weighted_read(b, &second)) return NULL;
-    if (first.own != second.own || first.rows != second.rows ||
-        first.node->red_shape[0] != second.node->red_shape[0])
-        return NULL;
+    const bool same_rows = first.own == second.own && first.rows == second.rows;
+    const bool same_count = first.node->red_shape[0] == second.node->red_shape[0];
+    if (!same_rows || !same_count) return NULL;
     ComputeSpec sum;
     ComputeSpec other;
     graph_open(g, a->tensor, &sum);
@@ -67,10 +67,11 @@ static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
      * their nodes' values. */
     int at_a = first.node->value->args[0] == first.weight ? 0 : 1;
     int at_b = second.node->value->args[0] == second.weight ? 0 : 1;
-    const GExpr *weight = gx2(g, G_ADD, sum.value->args[at_a],
-                              gx_substitute(g, other.value->args[at_b], 3, from, to));
+    const GExpr *other_weight = gx_substitute(g, other.value->args[at_b], 3, from, to);
+    const GExpr *weight = gx2(g, G_ADD, sum.value->args[at_a], other_weight);
     sum.value = gx2(g, G_MUL, weight, sum.value->args[1 - at_a]);
-    return gx_load(g, graph_compute(g, &sum), 2, a->args, NULL);
+    GNode *both = graph_compute(g, &sum);
+    return gx_load(g, both, 2, a->args, NULL);
 }
 
 static const GExpr *merge(void *context, Graph *g, const GExpr *e) {

@@ -64,9 +64,11 @@ static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
 
 static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Places *p = context;
-    if (e->op != G_LOAD || e->tensor->id >= p->ids || p->now[e->tensor->id] == e->tensor) return e;
-    return gx_load(g, p->now[e->tensor->id], e->tensor->rank, e->args,
-                   e->has_else ? e->args[e->arg_count - 1] : NULL);
+    if (e->op != G_LOAD || e->tensor->id >= p->ids) return e;
+    GNode *now = p->now[e->tensor->id];
+    if (now == e->tensor) return e;
+    const GExpr *outside = e->has_else ? e->args[e->arg_count - 1] : NULL;
+    return gx_load(g, now, e->tensor->rank, e->args, outside);
 }
 
 /* Returns an expression that reads no scatter. While the new nodes are built, its reads go to them.
@@ -239,26 +241,37 @@ static Linear chosen_form(Places *p, const GExpr *condition, Linear a, Linear b)
     return a;
 }
 
+static bool is_carried(const Places *p, const GExpr *load) {
+    const uint32_t id = load->tensor->id;
+    return id < p->ids && p->carriers[id];
+}
+
 /* Returns the linear form of an expression. Sets p->failed if it has none. */
 static Linear linear(Places *p, const GExpr *e) {
+    const GExpr *const *args = e->args;
     bool in[3] = {false};
     if (p->failed) return no_form(p);
     if (!scatters_in(p, &e, 1)) return (Linear){.rest = plain(p, e)};
-    if (e->op == G_LOAD)
-        return e->tensor->id < p->ids && p->carriers[e->tensor->id] ? read_carrier(p, e)
-                                                                    : no_form(p);
+    if (e->op == G_LOAD) return is_carried(p, e) ? read_carrier(p, e) : no_form(p);
     for (int i = 0; i < e->arg_count && i < 3; i++)
-        in[i] = scatters_in(p, &e->args[i], 1) != 0;
-    if (e->op == G_MUL && !(in[0] && in[1]))
-        return scaled_form(p, linear(p, e->args[in[0] ? 0 : 1]), plain(p, e->args[in[0] ? 1 : 0]),
-                           false);
-    if (e->op == G_DIV && !in[1])
-        return scaled_form(p, linear(p, e->args[0]), plain(p, e->args[1]), true);
-    if (e->op == G_NEG) return negated(p, linear(p, e->args[0]));
-    if (e->op != G_ADD && e->op != G_SUB && !(e->op == G_SELECT && !in[0])) return no_form(p);
-    Linear a = linear(p, e->args[e->op == G_SELECT ? 1 : 0]);
-    Linear b = linear(p, e->args[e->op == G_SELECT ? 2 : 1]);
-    if (e->op == G_SELECT) return chosen_form(p, plain(p, e->args[0]), a, b);
+        in[i] = scatters_in(p, &args[i], 1) != 0;
+    if (e->op == G_MUL && !(in[0] && in[1])) {
+        const GExpr *factor = plain(p, in[0] ? args[1] : args[0]);
+        return scaled_form(p, linear(p, in[0] ? args[0] : args[1]), factor, false);
+    }
+    if (e->op == G_DIV && !in[1]) {
+        const GExpr *divisor = plain(p, args[1]);
+        return scaled_form(p, linear(p, args[0]), divisor, true);
+    }
+    if (e->op == G_NEG) return negated(p, linear(p, args[0]));
+    if (e->op == G_SELECT && !in[0]) {
+        const Linear then = linear(p, args[1]);
+        const Linear otherwise = linear(p, args[2]);
+        return chosen_form(p, plain(p, args[0]), then, otherwise);
+    }
+    if (e->op != G_ADD && e->op != G_SUB) return no_form(p);
+    const Linear a = linear(p, args[0]);
+    Linear b = linear(p, args[1]);
     if (e->op == G_SUB) b = negated(p, b);
     return sum_of_forms(p, &a, &b);
 }
