@@ -363,16 +363,17 @@ static const struct {
 };
 
 static const GExpr *map_scalar(Lower *l, int row, const GExpr *const *e, int count) {
-    bool integer =
-        maps[row].keeps_int && e[0]->type == GT_INT && (count < 2 || e[1]->type == GT_INT);
-    bool rounds = maps[row].op == G_FLOOR || maps[row].op == G_CEIL || maps[row].op == G_ROUND;
+    const GOp op = maps[row].op;
+    const bool of_ints = e[0]->type == GT_INT && (count < 2 || e[1]->type == GT_INT);
+    const bool keeps_ints = maps[row].keeps_int && of_ints;
+    const bool rounds = op == G_FLOOR || op == G_CEIL || op == G_ROUND;
     if (rounds && e[0]->type == GT_INT) return e[0];
     const GExpr *args[2];
     for (int i = 0; i < count; i++)
-        args[i] = integer ? e[i] : lower_as_real(l, e[i]);
-    const GExpr *result = maps[row].op == G_SQRT  ? lower_root(l, args[0])
-                          : maps[row].op == G_LOG ? lower_log(l, args[0])
-                                                  : gx_op(l->g, maps[row].op, count, args);
+        args[i] = keeps_ints ? e[i] : lower_as_real(l, e[i]);
+    if (op == G_SQRT) return lower_root(l, args[0]);
+    if (op == G_LOG) return lower_log(l, args[0]);
+    const GExpr *result = gx_op(l->g, op, count, args);
     return rounds ? gx1(l->g, G_TO_INT, result) : result;
 }
 
@@ -446,6 +447,16 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
     return out;
 }
 
+static const GExpr *clamped(Graph *g, const GExpr *e, const GExpr *low, const GExpr *high) {
+    return gx2(g, G_MIN, gx2(g, G_MAX, e, low), high);
+}
+
+/* Returns a + weight * (b - a). */
+static const GExpr *between(Graph *g, const GExpr *a, const GExpr *b, const GExpr *weight) {
+    const GExpr *apart = gx2(g, G_SUB, b, a);
+    return gx2(g, G_ADD, a, gx2(g, G_MUL, weight, apart));
+}
+
 /* Samples an image at (row, column) by bilinear interpolation, clamped to the edge. The four
  * corners have integer positions whose range is provable. */
 static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row,
@@ -458,13 +469,14 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
     for (int i = 0; i < 2; i++) {
         int64_t extent = value_extent(image, 1 + i);
         const GExpr *top = gx_real(g, (double)(extent - 1));
-        const GExpr *p = gx2(g, G_MIN, gx2(g, G_MAX, position[i], gx_real(g, 0)), top);
+        const GExpr *p = clamped(g, position[i], gx_real(g, 0), top);
         const GExpr *whole = gx1(g, G_FLOOR, p);
         weight[i] = gx2(g, G_SUB, p, whole);
         const GExpr *zero = gx_int(g, 0);
         const GExpr *last = gx_int(g, extent - 1);
-        low[i] = gx2(g, G_MIN, gx2(g, G_MAX, gx1(g, G_TO_INT, whole), zero), last);
-        high[i] = gx2(g, G_MIN, gx2(g, G_ADD, low[i], gx_int(g, 1)), last);
+        low[i] = clamped(g, gx1(g, G_TO_INT, whole), zero, last);
+        const GExpr *next = gx2(g, G_ADD, low[i], gx_int(g, 1));
+        high[i] = gx2(g, G_MIN, next, last);
     }
     const GExpr *corner[2][2];
     for (int a = 0; a < 2; a++)
@@ -474,9 +486,8 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
         }
     const GExpr *rows[2];
     for (int a = 0; a < 2; a++)
-        rows[a] = gx2(g, G_ADD, corner[a][0],
-                      gx2(g, G_MUL, weight[1], gx2(g, G_SUB, corner[a][1], corner[a][0])));
-    return gx2(g, G_ADD, rows[0], gx2(g, G_MUL, weight[0], gx2(g, G_SUB, rows[1], rows[0])));
+        rows[a] = between(g, corner[a][0], corner[a][1], weight[1]);
+    return between(g, rows[0], rows[1], weight[0]);
 }
 
 /* Applies `real` or `relu` element by element. */

@@ -23,10 +23,11 @@ static const GExpr *uniform(Lower *l, int64_t site, const GExpr *element, int la
 static const GExpr *standard_normal(Lower *l, int64_t site, const GExpr *element) {
     Graph *g = l->g;
     const GExpr *u = gx2(g, G_SUB, gx_real(g, 1), uniform(l, site, element, 0));
-    const GExpr *angle =
-        gx2(g, G_MUL, gx_real(g, 6.283185307179586477), uniform(l, site, element, 1));
-    return gx2(g, G_MUL, gx1(g, G_SQRT, gx2(g, G_MUL, gx_real(g, -2), gx1(g, G_LOG, u))),
-               gx1(g, G_COS, angle));
+    const GExpr *full_turn = gx_real(g, 6.283185307179586477);
+    const GExpr *angle = gx2(g, G_MUL, full_turn, uniform(l, site, element, 1));
+    const GExpr *square = gx2(g, G_MUL, gx_real(g, -2), gx1(g, G_LOG, u));
+    const GExpr *radius = gx1(g, G_SQRT, square);
+    return gx2(g, G_MUL, radius, gx1(g, G_COS, angle));
 }
 
 typedef struct Draw {
@@ -56,8 +57,9 @@ static const GExpr *draw_bernoulli(Lower *l, const Draw *d) {
 }
 /* Draws by the inverse of the distribution function; 1 - u keeps the logarithm away from 0. */
 static const GExpr *draw_exponential(Lower *l, const Draw *d) {
-    const GExpr *u = gx2(l->g, G_SUB, gx_real(l->g, 1), uniform(l, d->site, d->element, 0));
-    return gx2(l->g, G_DIV, gx1(l->g, G_NEG, gx1(l->g, G_LOG, u)), d->a);
+    Graph *g = l->g;
+    const GExpr *u = gx2(g, G_SUB, gx_real(g, 1), uniform(l, d->site, d->element, 0));
+    return gx2(g, G_DIV, gx1(g, G_NEG, gx1(g, G_LOG, u)), d->a);
 }
 /* Draws from a beta distribution: the quantile of one uniform number, which is at least half of its
  * step above 0. Without rejection, both evaluators make the same choices. */
@@ -78,16 +80,20 @@ static const struct {
     {"beta", draw_beta},       {"bernoulli", draw_bernoulli},
 };
 
+static const GExpr *real_argument(Lower *l, const Expr *call, int number) {
+    return lower_as_real(l, lower_scalar(l, call->args[number]));
+}
+
 /* Makes one draw of the distribution written as a call. */
 static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GExpr *element) {
+    const char *name = call->callee->name;
     Draw d = {site, element, gx_real(l->g, 0), gx_real(l->g, 1), call->span};
-    if (call->arg_count > 0) d.a = lower_as_real(l, lower_scalar(l, call->args[0]));
-    if (call->arg_count > 1) d.b = lower_as_real(l, lower_scalar(l, call->args[1]));
+    if (call->arg_count > 0) d.a = real_argument(l, call, 0);
+    if (call->arg_count > 1) d.b = real_argument(l, call, 1);
     for (size_t i = 0; i < sizeof distributions / sizeof *distributions; i++)
-        if (strcmp(distributions[i].name, call->callee->name) == 0)
-            return distributions[i].draw(l, &d);
+        if (strcmp(distributions[i].name, name) == 0) return distributions[i].draw(l, &d);
     diag_report(l->diag, CODE_DISTRIBUTION, call->span,
-                "one number is drawn here, and `%s` gives an array", call->callee->name);
+                "one number is drawn here, and `%s` gives an array", name);
     return gx_real(l->g, 0);
 }
 
@@ -115,11 +121,11 @@ int draw_map(Lower *l, const Value *args, int count) {
 }
 
 static const GExpr *flat_index(Lower *l, const GExpr *const *axes, int rank) {
-    const GExpr *flat = gx_int(l->g, 0);
+    Graph *g = l->g;
+    const GExpr *flat = gx_int(g, 0);
     for (int i = 0; i < rank; i++)
         flat =
-            gx2(l->g, G_ADD,
-                gx2(l->g, G_MUL, flat, gx_int(l->g, graph_index_extent(l->g, axes[i]))), axes[i]);
+            gx2(g, G_ADD, gx2(g, G_MUL, flat, gx_int(g, graph_index_extent(g, axes[i]))), axes[i]);
     return flat;
 }
 

@@ -255,8 +255,10 @@ static const GExpr *largest_magnitude(Graph *g, GNode *array, Span span) {
     ComputeSpec spec = {.reducer = GR_MAX, .red_rank = array->rank, .span = span};
     for (int i = 0; i < array->rank; i++)
         spec.red[i] = graph_fresh_index(g, array->shape[i]);
-    spec.value = gx1(g, G_ABS, gx_load(g, array, array->rank, spec.red, NULL));
-    return gx_load(g, graph_compute(g, &spec), 0, NULL, NULL);
+    const GExpr *entry = gx_load(g, array, array->rank, spec.red, NULL);
+    spec.value = gx1(g, G_ABS, entry);
+    GNode *largest = graph_compute(g, &spec);
+    return gx_load(g, largest, 0, NULL, NULL);
 }
 
 enum { MOST_OPERANDS = 8 };

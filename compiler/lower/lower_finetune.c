@@ -72,11 +72,13 @@ static GNode *cross_entropy(Lower *l, GNode *z, GNode *labels, Span span) {
     const GExpr *k = graph_fresh_index(g, ROWS);
     const GExpr *const at[] = {i, c};
     const GExpr *const chosen[] = {k, gx_load(g, labels, 1, &k, NULL)};
-    GNode *all = compute_node(l, GR_LSE, 1, &i, c, gx_load(g, z, 2, at, NULL), span);
-    const GExpr *rest = gx2(g, G_SUB, gx_load(g, all, 1, &k, NULL), gx_load(g, z, 2, chosen, NULL));
-    GNode *sum = compute_node(l, GR_SUM, 0, NULL, k, rest, span);
-    return compute_node(l, GR_NONE, 0, NULL, NULL,
-                        gx2(g, G_DIV, gx_load(g, sum, 0, NULL, NULL), gx_real(g, ROWS)), span);
+    GNode *totals = compute_node(l, GR_LSE, 1, &i, c, gx_load(g, z, 2, at, NULL), span);
+    const GExpr *total = gx_load(g, totals, 1, &k, NULL);
+    const GExpr *loss = gx2(g, G_SUB, total, gx_load(g, z, 2, chosen, NULL));
+    GNode *sum = compute_node(l, GR_SUM, 0, NULL, k, loss, span);
+    const GExpr *all = gx_load(g, sum, 0, NULL, NULL);
+    const GExpr *mean = gx2(g, G_DIV, all, gx_real(g, ROWS));
+    return compute_node(l, GR_NONE, 0, NULL, NULL, mean, span);
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */

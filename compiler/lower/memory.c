@@ -86,9 +86,10 @@ static Value queue_after(Lower *l, const Stmt *s, const Param *column) {
     const GExpr *at[GRAPH_MAX_RANK];
     for (int a = 0; a < ring->rank; a++)
         at[a] = axes[a] = graph_fresh_index(g, ring->shape[a]);
-    at[0] = gx2(g, G_MOD, gx2(g, G_SUB, axes[0], counter(l, s, "head")), gx_int(g, ring->shape[0]));
-    const GExpr *element =
-        gx_load(g, rows, ring->rank, at, gx_load(g, ring, ring->rank, axes, NULL));
+    const GExpr *behind_head = gx2(g, G_SUB, axes[0], counter(l, s, "head"));
+    at[0] = gx2(g, G_MOD, behind_head, gx_int(g, ring->shape[0]));
+    const GExpr *kept = gx_load(g, ring, ring->rank, axes, NULL);
+    const GExpr *element = gx_load(g, rows, ring->rank, at, kept);
     return lower_array_from(l, element, axes, ring->rank, "new", s->span);
 }
 

@@ -166,14 +166,15 @@ static bool is_ema_target(Lower *l, const char *name) {
 /* Returns rate * now + (1 - rate) * followed. */
 static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *followed) {
     Graph *g = l->g;
-    const GExpr *rate =
-        lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, edge->value)), "rate", edge->span);
+    const GExpr *written = lower_as_real(l, lower_scalar(l, edge->value));
+    const GExpr *rate = lower_hoist_scalar(l, written, "rate", edge->span);
     const GExpr *axes[GRAPH_MAX_RANK];
     const GExpr *rest = gx2(g, G_SUB, gx_real(g, 1), rate);
     for (int a = 0; a < now->rank; a++)
         axes[a] = graph_fresh_index(g, now->shape[a]);
-    const GExpr *value = gx2(g, G_ADD, gx2(g, G_MUL, rate, gx_load(g, now, now->rank, axes, NULL)),
-                             gx2(g, G_MUL, rest, gx_load(g, followed, now->rank, axes, NULL)));
+    const GExpr *to = gx_load(g, followed, now->rank, axes, NULL);
+    const GExpr *from = gx_load(g, now, now->rank, axes, NULL);
+    const GExpr *value = gx2(g, G_ADD, gx2(g, G_MUL, rate, from), gx2(g, G_MUL, rest, to));
     return lower_array_from(l, value, axes, now->rank, NULL, edge->span).tensor;
 }
 

@@ -216,22 +216,22 @@ static const GExpr *or_else(Lower *l, const GExpr *condition, const GExpr *value
 
 /* Returns the softmax weight of the term at the bound index, which is 0 where the guard fails. */
 static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise) {
+    Graph *g = l->g;
     const GExpr *outer = lower_binder_index(l, e->binders[0]);
-    const GExpr *inner =
-        graph_named_index(l->g, graph_index_extent(l->g, outer), e->binders[0]->name);
+    const GExpr *inner = graph_named_index(g, graph_index_extent(g, outer), e->binders[0]->name);
     const GExpr *saved = l->condition;
     const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
-    l->condition = gx_and(l->g, saved, guard);
+    l->condition = gx_and(g, saved, guard);
     const GExpr *value = lower_as_real(l, lower_scalar(l, e->args[0]));
     l->condition = saved;
-    const GExpr *value_in = gx_substitute(l->g, value, 1, &outer, &inner);
-    const GExpr *guard_in = guard ? gx_substitute(l->g, guard, 1, &outer, &inner) : NULL;
+    const GExpr *value_in = gx_substitute(g, value, 1, &outer, &inner);
+    const GExpr *guard_in = guard ? gx_substitute(g, guard, 1, &outer, &inner) : NULL;
     if (!otherwise) refuse_empty(l, e, guard_in, &inner, 1);
     const Terms terms = {value_in, guard_in, &inner, 1, !otherwise, e->span};
     const GExpr *lse = reduced(l, GR_LSE, value_in, &terms);
-    const GExpr *p = gx1(l->g, G_EXP, gx2(l->g, G_SUB, value, lse));
+    const GExpr *p = gx1(g, G_EXP, gx2(g, G_SUB, value, lse));
     if (!guard) return p;
-    p = gx_select(l->g, guard, p, zero(l));
+    p = gx_select(g, guard, p, zero(l));
     return otherwise ? or_else(l, has_terms(l, &terms, 1), p, otherwise) : p;
 }
 
@@ -292,41 +292,39 @@ static const GExpr *lower_candidate(Lower *l, const Expr *e, const GExpr *j, con
 /* Returns the position of the entry that has the bound rank. A rank beyond the candidates has the
  * value of `otherwise`. */
 static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
+    Graph *g = l->g;
     const GExpr *rank = lower_binder_index(l, e->binders[1]);
     int64_t extent;
     lower_eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
-    const GExpr *j = graph_named_index(l->g, extent, e->binders[0]->name);
+    const GExpr *j = graph_named_index(g, extent, e->binders[0]->name);
     const GExpr *guard;
     const GExpr *value = lower_candidate(l, e, j, &guard);
     const GExpr *has_rank = NULL;
     /* Entries that are no candidates fill the row up to the ranks asked for. They are not read
      * there. */
     if (otherwise) {
-        guard = gx_and(l->g, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
+        guard = gx_and(g, guard, gx2(g, G_NE, value, gx_real(g, -INFINITY)));
         const Terms candidates = {value, guard, &j, 1, false, e->span};
-        has_rank = gx2(l->g, G_LT, rank, total(l, GR_SUM, gx_int(l->g, 1), &candidates));
+        has_rank = gx2(g, G_LT, rank, total(l, GR_SUM, gx_int(g, 1), &candidates));
     }
-    if (guard)
-        value = gx_select(l->g, guard, value, gx_real(l->g, otherwise ? last_of_all : -INFINITY));
+    if (guard) value = gx_select(g, guard, value, gx_real(g, otherwise ? last_of_all : -INFINITY));
     /* A row that nobody asks for needs no candidates. */
     const GExpr *rows[GRAPH_MAX_FREE];
     const GExpr *asked =
         lower_condition_over(l, l->condition, rows, lower_sorted_free(l, &value, 1, &j, 1, rows));
-    if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
+    if (guard && asked) value = gx_select(g, asked, value, zero(l));
     Value scores = lower_array_from(l, value, &j, 1, "candidates", e->span);
-    const int64_t asked_ranks = graph_index_extent(l->g, rank);
+    const int64_t asked_ranks = graph_index_extent(g, rank);
     const int64_t count = ranks_of(l, e, asked_ranks, extent, otherwise != NULL);
-    if (count < asked_ranks)
-        has_rank = gx_and(l->g, has_rank, gx2(l->g, G_LT, rank, gx_int(l->g, count)));
-    GNode *top = count > FEW ? graph_call(l->g, COUPLET_CALL_SELECT, &scores.tensor, count, e->span)
-                             : graph_topk(l->g, scores.tensor, count, e->span);
+    if (count < asked_ranks) has_rank = gx_and(g, has_rank, gx2(g, G_LT, rank, gx_int(g, count)));
+    GNode *top = count > FEW ? graph_call(g, COUPLET_CALL_SELECT, &scores.tensor, count, e->span)
+                             : graph_topk(g, scores.tensor, count, e->span);
     const GExpr *at[GRAPH_MAX_RANK];
     memcpy(at, scores.prefix, sizeof *at * (size_t)scores.prefix_count);
     at[scores.prefix_count] = rank;
-    graph_name_indices(l->g, top, at, scores.prefix_count + 1);
-    if (count < asked_ranks)
-        at[scores.prefix_count] = gx2(l->g, G_MIN, rank, gx_int(l->g, count - 1));
-    const GExpr *place = gx_load(l->g, top, scores.prefix_count + 1, at, NULL);
+    graph_name_indices(g, top, at, scores.prefix_count + 1);
+    if (count < asked_ranks) at[scores.prefix_count] = gx2(g, G_MIN, rank, gx_int(g, count - 1));
+    const GExpr *place = gx_load(g, top, scores.prefix_count + 1, at, NULL);
     return has_rank && otherwise ? or_else(l, has_rank, place, otherwise) : place;
 }
 
@@ -360,7 +358,8 @@ static const GExpr *place_of_best(Lower *l, GReducer best_of, const Terms *t) {
     const GReducer place = best_of == GR_MAX ? GR_ARGMAX : GR_ARGMIN;
     if (t->value->type != GT_INT) return reduced(l, place, lower_as_real(l, t->value), t);
     const GExpr *best = reduced(l, best_of, t->value, t);
-    return reduced(l, GR_ARGMAX, lower_as_real(l, gx2(l->g, G_EQ, t->value, best)), t);
+    const GExpr *is_best = gx2(l->g, G_EQ, t->value, best);
+    return reduced(l, GR_ARGMAX, lower_as_real(l, is_best), t);
 }
 
 static const GExpr *reduce_argmax(Lower *l, const Terms *t) {

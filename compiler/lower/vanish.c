@@ -125,14 +125,22 @@ static bool has_parts(void *context, const GExpr *e) {
 
 static const Shape leaf = {1, true, false}, constant = {0, true, false};
 
+static bool is_number_but_0(const GExpr *e) {
+    return e->op == G_CONST && !is_zero(e);
+}
+
 static Shape shape_of_sum(const GExpr *e, Shape a, Shape b) {
-    if (!a.may_vanish && !b.may_vanish) return a.degree == 0 && b.degree == 0 ? constant : leaf;
-    const bool has_number = (e->args[0]->op == G_CONST && !is_zero(e->args[0])) ||
-                            (e->args[1]->op == G_CONST && !is_zero(e->args[1]));
-    if (has_number && (e->op == G_ADD || e->op == G_SUB || e->op == G_MAX)) return leaf;
+    const GExpr *left = e->args[0];
+    const GExpr *right = e->args[1];
+    const bool is_constant = a.degree == 0 && b.degree == 0;
+    if (!a.may_vanish && !b.may_vanish) return is_constant ? constant : leaf;
+    const bool has_number = is_number_but_0(left) || is_number_but_0(right);
+    const bool keeps_number = e->op == G_ADD || e->op == G_SUB || e->op == G_MAX;
+    if (has_number && keeps_number) return leaf;
     const bool alike = a.is_even && b.is_even && a.degree == b.degree;
-    const bool beside_zero = is_zero(e->args[0]) || is_zero(e->args[1]);
-    return (Shape){a.degree > b.degree ? a.degree : b.degree, alike || beside_zero, true};
+    const bool beside_zero = is_zero(left) || is_zero(right);
+    const double degree = a.degree > b.degree ? a.degree : b.degree;
+    return (Shape){degree, alike || beside_zero, true};
 }
 
 static Shape shape_of_power(const GExpr *e, Shape a) {
@@ -150,7 +158,8 @@ static Shape shape_of_product(Shape a, Shape b, bool divides) {
 static Shape shape_of_parts(const GExpr *e, const Shape *const *parts) {
     const Shape a = *parts[0];
     const Shape b = e->arg_count > 1 ? *parts[1] : constant;
-    if (e->op == G_MUL || e->op == G_DIV) return shape_of_product(a, b, e->op == G_DIV);
+    const bool divides = e->op == G_DIV;
+    if (e->op == G_MUL || divides) return shape_of_product(a, b, divides);
     if (e->op == G_POW) return shape_of_power(e, a);
     if (e->op == G_SQRT) return (Shape){a.degree / 2, a.is_even, a.may_vanish};
     if (e->op == G_NEG || e->op == G_ABS) return a;
@@ -280,12 +289,17 @@ static const GExpr *is_nonzero(Opened *o, const GExpr *read) {
     const GExpr *const *args = e->args;
     if (!goes_inside(o, e)) return gx2(g, G_NE, e, gx_real(g, 0));
     if (e->op == G_LOAD) return is_nonzero_read(o, e);
-    if (e->op == G_MUL) return gx_and(g, is_nonzero(o, args[0]), is_nonzero(o, args[1]));
-    if (e->op == G_SELECT)
-        return gx_select(g, args[0], is_nonzero(o, args[1]), is_nonzero(o, args[2]));
+    if (e->op == G_SELECT) {
+        const GExpr *otherwise = is_nonzero(o, args[2]);
+        const GExpr *then = is_nonzero(o, args[1]);
+        return gx_select(g, args[0], then, otherwise);
+    }
+    const bool multiplies = e->op == G_MUL;
     const bool adds = e->op == G_ADD || e->op == G_SUB || e->op == G_MAX || e->op == G_MIN;
-    return adds ? either(g, is_nonzero(o, args[0]), is_nonzero(o, args[1]))
-                : is_nonzero(o, args[0]);
+    if (!multiplies && !adds) return is_nonzero(o, args[0]);
+    const GExpr *right = is_nonzero(o, args[1]);
+    const GExpr *left = is_nonzero(o, args[0]);
+    return multiplies ? gx_and(g, left, right) : either(g, left, right);
 }
 
 /* Returns the condition that the value has vanished: see Note [Vanished]. */
@@ -655,21 +669,28 @@ static Part part_of_product_of_all(Opened *o, const GExpr *load, const GExpr *ex
     return p;
 }
 
+/* Returns the value with what it reads scaled by 2^exponent. */
+static const GExpr *scaled_by_power(Opened *o, const GExpr *e, double exponent) {
+    return scaled(o, e, gx_real(o->l->g, exp2(exponent)));
+}
+
 /* Opens a sum or choice of products, all of one degree. */
 static Part part_of_sum(Opened *o, const GExpr *e, double degree, const GExpr *exponent) {
     Graph *g = o->l->g;
     Levels v = {0};
     levels_open(g, &v, magnitude(g, e), degree);
-    const GExpr *last = scaled(o, e, gx_real(g, exp2(v.by_second)));
-    v.first = magnitude(g, scaled(o, e, gx_real(g, exp2(v.by_first))));
+    const GExpr *last = scaled_by_power(o, e, v.by_second);
+    v.first = magnitude(g, scaled_by_power(o, e, v.by_first));
     v.second = magnitude(g, last);
-    v.lowered = magnitude(g, scaled(o, e, gx_real(g, exp2(v.by_lowered))));
+    v.lowered = magnitude(g, scaled_by_power(o, e, v.by_lowered));
     v.is_smaller = is_small_still(g, v.first, v.by_first);
     const GExpr *lost = degree > 3 ? is_nonzero(o, e) : NULL;
     const GExpr *value = result_of(g, &v, degree, exponent, lost);
-    const GExpr *sign = gx1(g, G_SIGN, gx_select(g, v.is_small, last, e));
-    const GExpr *args[3] = {carrier(o, e, scale_of(g, &v)), value,
-                            mul(g, sign, slope_of(g, &v, degree, value, exponent))};
+    const GExpr *kept = gx_select(g, v.is_small, last, e);
+    const GExpr *sign = gx1(g, G_SIGN, kept);
+    const GExpr *slope = slope_of(g, &v, degree, value, exponent);
+    const GExpr *carried = carrier(o, e, scale_of(g, &v));
+    const GExpr *args[3] = {carried, value, mul(g, sign, slope)};
     return (Part){gx_op(g, G_ROOT, 3, args), sign};
 }
 
@@ -724,8 +745,13 @@ static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
 static const GExpr *of_factors(Opened *o, const GExpr *e, const GExpr *exponent) {
     Graph *g = o->l->g;
     const Part p = part_of(o, e, exponent);
-    const GExpr *odd = p.sign ? unless(g, gx2(g, G_LT, p.sign, gx_real(g, 0)), p.way) : p.way;
-    return gx_select(g, is_odd(g, e), odd, on_the_way(g, e, exponent));
+    const GExpr *odd = p.way;
+    if (p.sign) {
+        const GExpr *is_negative = gx2(g, G_LT, p.sign, gx_real(g, 0));
+        odd = unless(g, is_negative, p.way);
+    }
+    const GExpr *even = on_the_way(g, e, exponent);
+    return gx_select(g, is_odd(g, e), odd, even);
 }
 
 const GExpr *lower_vanishing(Lower *l, const GExpr *e, const GExpr *exponent) {
