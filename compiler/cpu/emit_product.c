@@ -419,10 +419,12 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
 }
 
 static void set_masks(Task *t, LLVMValueRef panel) {
-    LLVMValueRef columns = vector_table_at(t->f, t->tables, emit_whole(t->f, HEAD_COLUMNS), 0);
-    LLVMValueRef left =
-        LLVMBuildNSWSub(t->f->e->builder, columns, vector_times(t->f, panel, t->c->panel), "");
-    t->masks[t->vectors - 1] = vector_mask(t->f, t->vector, left, (t->vectors - 1) * t->c->lanes);
+    Frame *f = t->f;
+    const int last = t->vectors - 1;
+    LLVMValueRef columns = vector_table_at(f, t->tables, emit_whole(f, HEAD_COLUMNS), 0);
+    LLVMValueRef begin = vector_times(f, panel, t->c->panel);
+    LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, columns, begin, "");
+    t->masks[last] = vector_mask(f, t->vector, left, last * t->c->lanes);
 }
 
 /* Emits a panel. If the last panel is not full, there is a block with fewer vectors for it, the

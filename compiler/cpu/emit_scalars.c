@@ -59,13 +59,20 @@ static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remai
     LLVMBuilderRef b = s->e->builder;
     LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(a));
     LLVMValueRef one = LLVMConstInt(LLVMTypeOf(a), 1, 0);
-    LLVMValueRef divisor = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, c, zero, ""), one, c, "");
+    LLVMValueRef by_zero = LLVMBuildICmp(b, LLVMIntEQ, c, zero, "");
+    LLVMValueRef divisor = LLVMBuildSelect(b, by_zero, one, c, "");
     LLVMValueRef r = LLVMBuildSRem(b, a, divisor, "");
-    LLVMValueRef unlike = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r, divisor, ""), zero, "");
-    LLVMValueRef adjust = LLVMBuildAnd(b, LLVMBuildICmp(b, LLVMIntNE, r, zero, ""), unlike, "");
-    if (remainder) return LLVMBuildSelect(b, adjust, LLVMBuildAdd(b, r, divisor, ""), r, "");
+    LLVMValueRef signs = LLVMBuildXor(b, r, divisor, "");
+    LLVMValueRef unlike = LLVMBuildICmp(b, LLVMIntSLT, signs, zero, "");
+    LLVMValueRef has_rest = LLVMBuildICmp(b, LLVMIntNE, r, zero, "");
+    LLVMValueRef adjust = LLVMBuildAnd(b, has_rest, unlike, "");
+    if (remainder) {
+        LLVMValueRef above = LLVMBuildAdd(b, r, divisor, "");
+        return LLVMBuildSelect(b, adjust, above, r, "");
+    }
     LLVMValueRef q = LLVMBuildSDiv(b, a, divisor, "");
-    return LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, one, ""), q, "");
+    LLVMValueRef below = LLVMBuildSub(b, q, one, "");
+    return LLVMBuildSelect(b, adjust, below, q, "");
 }
 
 /* Emits a quotient or a remainder. In a tile, a division by a constant is done in 32 bits, because
@@ -111,11 +118,14 @@ static LLVMValueRef unless_least(Frame *s, LLVMValueRef a, LLVMValueRef mask) {
  * -1. */
 static LLVMValueRef if_divisible(Frame *s, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
-    LLVMValueRef wraps = LLVMBuildICmp(b, LLVMIntEQ, a, emit_whole(s, INT64_MIN), "");
-    wraps = LLVMBuildAnd(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, emit_whole(s, -1), ""), "");
-    wraps = LLVMBuildOr(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, emit_whole(s, 0), ""), "");
-    raise_where(s, mask, wraps);
-    return LLVMBuildSelect(b, wraps, emit_whole(s, 0), a, "");
+    LLVMValueRef zero = emit_whole(s, 0);
+    LLVMValueRef is_least = LLVMBuildICmp(b, LLVMIntEQ, a, emit_whole(s, INT64_MIN), "");
+    LLVMValueRef by_less = LLVMBuildICmp(b, LLVMIntEQ, c, emit_whole(s, -1), "");
+    LLVMValueRef wraps = LLVMBuildAnd(b, is_least, by_less, "");
+    LLVMValueRef by_zero = LLVMBuildICmp(b, LLVMIntEQ, c, zero, "");
+    LLVMValueRef stops = LLVMBuildOr(b, wraps, by_zero, "");
+    raise_where(s, mask, stops);
+    return LLVMBuildSelect(b, stops, zero, a, "");
 }
 
 static LLVMValueRef emit_fdiv(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,

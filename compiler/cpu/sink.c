@@ -174,11 +174,13 @@ static LLVMValueRef narrow_term(Frame *f, const GNode *n, LLVMValueRef v, LLVMVa
  * NULL if there is none. The term of `all` is negated, since failures are counted. */
 static LLVMValueRef term_of(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
     const GNode *n = sink->pair.node;
+    const GType type = n->value->type;
+    LLVMBuilderRef builder = f->e->builder;
     *holds = n->guard ? emit_expr(f, n->guard) : NULL;
     LLVMValueRef v = emit_expr_where(f, n->value, *holds);
-    if (n->value->type == GT_INT) return sink->is_wide ? v : narrow_term(f, n, v, *holds);
-    if (n->reducer == GR_ALL) v = LLVMBuildNot(f->e->builder, v, "");
-    return n->value->type == GT_BOOL ? LLVMBuildZExt(f->e->builder, v, f->e->i32, "") : v;
+    if (type == GT_INT) return sink->is_wide ? v : narrow_term(f, n, v, *holds);
+    if (n->reducer == GR_ALL) v = LLVMBuildNot(builder, v, "");
+    return type == GT_BOOL ? LLVMBuildZExt(builder, v, f->e->i32, "") : v;
 }
 
 static LLVMValueRef only_if(Frame *f, LLVMValueRef holds, LLVMValueRef v, LLVMValueRef otherwise) {

@@ -30,10 +30,12 @@ static int64_t truth_of_junction(int64_t a, int64_t b, int64_t deciding) {
 static ExprValue fold_truth(void *context, const GExpr *e, const ExprValue *args) {
     int64_t truth = e->type == GT_BOOL ? frame_assumed(context, e) : UNSETTLED;
     if (truth != UNSETTLED) return (ExprValue){.integer = truth};
+    const int64_t left = e->arg_count > 0 ? args[0].integer : UNSETTLED;
+    const int64_t right = e->arg_count > 1 ? args[1].integer : UNSETTLED;
     if (e->op == G_CONST && e->type == GT_BOOL) truth = e->integer != 0;
-    if (e->op == G_NOT && args[0].integer != UNSETTLED) truth = !args[0].integer;
-    if (e->op == G_AND) truth = truth_of_junction(args[0].integer, args[1].integer, 0);
-    if (e->op == G_OR) truth = truth_of_junction(args[0].integer, args[1].integer, 1);
+    if (e->op == G_NOT && left != UNSETTLED) truth = !left;
+    if (e->op == G_AND) truth = truth_of_junction(left, right, 0);
+    if (e->op == G_OR) truth = truth_of_junction(left, right, 1);
     return (ExprValue){.integer = truth};
 }
 

@@ -218,16 +218,24 @@ static const char *operator_of(GOp op) {
     return names[op];
 }
 
+static Value inverse_root(Onnx *o, Value x) {
+    const Value root = onnx_one(o, "Sqrt", x, GT_REAL);
+    return onnx_one(o, "Reciprocal", root, GT_REAL);
+}
+
+static Value unequal(Onnx *o, Value a, Value b) {
+    const Value equal = onnx_two(o, "Equal", a, b, GT_BOOL);
+    return onnx_one(o, "Not", equal, GT_BOOL);
+}
+
 /* Adds an operation that needs several operators, or an operator with other arguments. */
 static Value compose(Onnx *o, const GExpr *e, const Value *args) {
     if (e->op == G_EXPM1) return exp_less_one(o, args[0]);
     if (e->op == G_LOG1P) return log_of_one_more(o, args[0]);
-    if (e->op == G_RSQRT)
-        return onnx_one(o, "Reciprocal", onnx_one(o, "Sqrt", args[0], GT_REAL), GT_REAL);
+    if (e->op == G_RSQRT) return inverse_root(o, args[0]);
     if (e->op == G_TO_REAL || e->op == G_TO_INT) return onnx_cast(o, args[0], e->type);
     if (e->op == G_FLOORDIV) return floor_div(o, args[0], args[1]);
-    if (e->op == G_NE)
-        return onnx_one(o, "Not", onnx_two(o, "Equal", args[0], args[1], GT_BOOL), GT_BOOL);
+    if (e->op == G_NE) return unequal(o, args[0], args[1]);
     if (e->op == G_IS_FINITE) return is_finite(o, args[0]);
     if (e->op == G_SELECT) return onnx_where(o, args[0], args[1], args[2]);
     return onnx_refuse(o, o->node->span, "ONNX has no operator for this formula");

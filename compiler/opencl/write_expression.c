@@ -301,10 +301,13 @@ static void write_ahead(Frame *f, const GExpr *then, const GExpr *otherwise, Val
 }
 
 static Value write_select(Frame *f, const GExpr *e, Value mask) {
-    Value condition = write_expr(f, e->args[0], mask);
-    write_ahead(f, e->args[1], e->args[2], mask);
-    Value then = write_expr(f, e->args[1], narrowed(f, mask, condition));
-    Value otherwise = write_expr(f, e->args[2], narrowed(f, mask, mask_not(f, condition)));
+    const GExpr *const *args = e->args;
+    Value condition = write_expr(f, args[0], mask);
+    write_ahead(f, args[1], args[2], mask);
+    Value then_mask = narrowed(f, mask, condition);
+    Value then = write_expr(f, args[1], then_mask);
+    Value else_mask = narrowed(f, mask, mask_not(f, condition));
+    Value otherwise = write_expr(f, args[2], else_mask);
     return write_const(f, c_type_of(f, e), "%s ? %s : %s", condition, then, otherwise);
 }
 
