@@ -234,12 +234,14 @@ static bool make_library(Build *b) {
     const char *library = arena_printf(b->arena, "%.*slib%s", folder, b->out, base);
     const char *archive = arena_printf(b->arena, "%s/lib%s.a", b->folder, base);
     const char *shared = arena_printf(b->arena, "%s/lib%s.so", b->folder, base);
-    return write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, whole) &&
-           link_archive(b->arena, &whole, 1, archive) && link_shared(b->arena, &whole, 1, shared) &&
-           put(archive, arena_printf(b->arena, "%s.a", library)) &&
-           put(shared, arena_printf(b->arena, "%s.so", library)) && make_header(b) &&
-           write_manifest(b->programs[0].program, b->name, b->targets, b->target_count,
-                          arena_printf(b->arena, "%s.json", b->out));
+    const char *manifest = arena_printf(b->arena, "%s.json", b->out);
+    const bool linked =
+        write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, whole) &&
+        link_archive(b->arena, &whole, 1, archive) && link_shared(b->arena, &whole, 1, shared);
+    const bool placed = linked && put(archive, arena_printf(b->arena, "%s.a", library)) &&
+                        put(shared, arena_printf(b->arena, "%s.so", library));
+    return placed && make_header(b) &&
+           write_manifest(b->programs[0].program, b->name, b->targets, b->target_count, manifest);
 }
 
 static bool make_llvm(Build *b) {

@@ -68,8 +68,9 @@ static const char *draw_value(Arena *arena, const Request *r, const Sweep *list,
      * is rounded down. */
     NumberSpan wide = *span;
     if (!wide.is_log) wide.high += 1;
-    const double value = wide.is_log ? round(span_at(&wide, place)) : floor(span_at(&wide, place));
-    return arena_printf(arena, "%.0f", fmin(fmax(value, span->low), span->high));
+    const double drawn = span_at(&wide, place);
+    const double whole = wide.is_log ? round(drawn) : floor(drawn);
+    return arena_printf(arena, "%.0f", fmin(fmax(whole, span->low), span->high));
 }
 
 static void draw_sweep(Arena *arena, Request *r, const Sweep *list, const char *text) {

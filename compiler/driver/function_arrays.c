@@ -29,17 +29,21 @@ int64_t arrays_elements(const FunctionArrays *a, int i) {
     return count;
 }
 
+/* Grows a list that has the capacity of all lists of the arrays. */
+static void *grown_list(const FunctionArrays *a, void *list, size_t entry_bytes) {
+    int capacity = a->capacity;
+    return arena_grow(a->arena, list, entry_bytes, &capacity);
+}
+
 static void make_room(FunctionArrays *a) {
     if (a->count < a->capacity) return;
-    int capacities[] = {a->capacity, a->capacity, a->capacity,
-                        a->capacity, a->capacity, a->capacity};
+    a->values = grown_list(a, a->values, sizeof *a->values);
+    a->is_index = grown_list(a, a->is_index, sizeof *a->is_index);
+    a->extent = grown_list(a, a->extent, sizeof *a->extent);
+    a->wholes = grown_list(a, a->wholes, sizeof *a->wholes);
+    a->is_unsigned = grown_list(a, a->is_unsigned, sizeof *a->is_unsigned);
+    a->files = grown_list(a, a->files, sizeof *a->files);
     a->inputs = arena_grow(a->arena, a->inputs, sizeof *a->inputs, &a->capacity);
-    a->values = arena_grow(a->arena, a->values, sizeof *a->values, &capacities[0]);
-    a->is_index = arena_grow(a->arena, a->is_index, sizeof *a->is_index, &capacities[1]);
-    a->extent = arena_grow(a->arena, a->extent, sizeof *a->extent, &capacities[2]);
-    a->wholes = arena_grow(a->arena, a->wholes, sizeof *a->wholes, &capacities[3]);
-    a->is_unsigned = arena_grow(a->arena, a->is_unsigned, sizeof *a->is_unsigned, &capacities[4]);
-    a->files = arena_grow(a->arena, a->files, sizeof *a->files, &capacities[5]);
 }
 
 static FunctionInput *add_input(FunctionArrays *a, const char *name) {

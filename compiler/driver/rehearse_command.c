@@ -220,9 +220,13 @@ static int64_t least_step(const Finder *f) {
  * twice the variance of one step, of which the weighted mean keeps (1 - keeps) / (1 + keeps). */
 static double noise_of(const Finder *f, int64_t count) {
     double squares = 0;
-    for (int64_t i = 1; i < count; i++)
-        squares += (f->losses[i] - f->losses[i - 1]) * (f->losses[i] - f->losses[i - 1]);
-    return count > 1 ? sqrt(squares / (double)(count - 1) / 2 * (1 - keeps) / (1 + keeps)) : 0;
+    if (count < 2) return 0;
+    for (int64_t i = 1; i < count; i++) {
+        const double apart = f->losses[i] - f->losses[i - 1];
+        squares += apart * apart;
+    }
+    const double variance = squares / (double)(count - 1) / 2;
+    return sqrt(variance * (1 - keeps) / (1 + keeps));
 }
 
 /* Returns the step at which the smoothed loss falls fastest, at or before its least. Returns -1

@@ -97,9 +97,11 @@ typedef struct Descent {
 static void take_step(Descent *d, const float *slope, double rate, double momentum) {
     double middle[2] = {0, 0};
     for (int64_t i = 0; i < 2 * d->count; i++) {
-        const bool turned = ((double)slope[i] > 0) != (d->moves[i] > 0);
-        d->gains[i] = fmax(turned ? d->gains[i] + 0.2 : d->gains[i] * 0.8, 0.01);
-        d->moves[i] = momentum * d->moves[i] - rate * d->gains[i] * (double)slope[i];
+        const double along = (double)slope[i];
+        const bool turned = (along > 0) != (d->moves[i] > 0);
+        const double gain = turned ? d->gains[i] + 0.2 : d->gains[i] * 0.8;
+        d->gains[i] = fmax(gain, 0.01);
+        d->moves[i] = momentum * d->moves[i] - rate * d->gains[i] * along;
         d->points[i] += d->moves[i];
         middle[i % 2] += d->points[i] / (double)d->count;
     }
