@@ -448,15 +448,17 @@ static void pointers_that_are_null(void **state) {
     couplet_file_free(file);
 }
 
-static void numbers_that_go_wrong(void **state) {
+static void indices_outside(void **state) {
     (void)state;
     CoupletFile *file = open_text();
     const CoupletArgument arguments[] = {reals("x", 3, 0, COUPLET_GRADIENT), wholes("c", 2)};
     CoupletFormula *formula = make(file, "at", arguments, 2);
-    const float x[] = {1, 2, 3}, negative[] = {1, -2, 3};
-    const int32_t inside[] = {2, 0}, outside[] = {0, 3};
+    const float x[] = {1, 2, 3};
+    const int32_t inside[] = {2, 0};
+    const int32_t outside[] = {0, 3};
     const void *arrays[] = {x, outside};
-    float gradient[] = {7, 7, 7}, *gradients[] = {gradient, NULL};
+    float gradient[] = {7, 7, 7};
+    float *gradients[] = {gradient, NULL};
     double value = 7;
     CoupletProblem *problem;
     assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, &problem),
@@ -473,16 +475,27 @@ static void numbers_that_go_wrong(void **state) {
     assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL), COUPLET_OK);
     assert_true(value == 10 && gradient[1] == 0 && gradient[2] == 6);
     couplet_formula_free(formula);
+    couplet_file_free(file);
+}
 
-    formula = make(file, "root", arguments, 1);
-    arrays[0] = negative;
+static void roots_of_negative_numbers(void **state) {
+    (void)state;
+    CoupletFile *file = open_text();
+    const CoupletArgument argument = reals("x", 3, 0, COUPLET_GRADIENT);
+    const float negative[] = {1, -2, 3};
+    const void *arrays[] = {negative};
+    float gradient[3];
+    float *gradients[] = {gradient};
+    double value;
+    CoupletProblem *problem;
+    CoupletFormula *formula = make(file, "root", &argument, 1);
     assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, &problem),
                      COUPLET_ERROR_NUMBERS);
     assert_non_null(strstr(couplet_problem_text(problem), "-2"));
     couplet_problem_free(problem);
     couplet_formula_free(formula);
     const CoupletFormulaOptions lets_through = {.allows_infinity = 1};
-    assert_int_equal(couplet_formula_new(file, "root", arguments, 1, &lets_through, &formula, NULL),
+    assert_int_equal(couplet_formula_new(file, "root", &argument, 1, &lets_through, &formula, NULL),
                      COUPLET_OK);
     assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL), COUPLET_OK);
     assert_true(isnan(value));
@@ -697,7 +710,8 @@ int main(void) {
                                        cmocka_unit_test(a_text_with_mistakes),
                                        cmocka_unit_test(arguments_that_do_not_fit),
                                        cmocka_unit_test(pointers_that_are_null),
-                                       cmocka_unit_test(numbers_that_go_wrong),
+                                       cmocka_unit_test(indices_outside),
+                                       cmocka_unit_test(roots_of_negative_numbers),
                                        cmocka_unit_test(callers_at_once),
                                        cmocka_unit_test(a_fork),
                                        cmocka_unit_test(an_early_end),
