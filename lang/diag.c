@@ -151,17 +151,21 @@ void diag_take(Diag *diag, const Diag *other) {
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
+/* A message with what it is sorted by: its file, its place in the file, and its number in the order
+ * of the reports. Files are numbered in the order of their first messages. */
+typedef struct Ordered {
+    const DiagMessage *message;
+    int file;
+    int begin;
+    int number;
+} Ordered;
+
 static int compare(const void *left, const void *right) {
-    const DiagMessage *a = *(const DiagMessage *const *)left;
-    const DiagMessage *b = *(const DiagMessage *const *)right;
-    Span x = a->parts.items[0].span;
-    Span y = b->parts.items[0].span;
-    /* Messages of different files, and messages of one place, stay in the order in which they were
-     * reported. One array holds all of them in that order, so their addresses compare like their
-     * numbers. */
-    int position = a < b ? -1 : a > b;
-    if (x.source != y.source || x.begin == y.begin) return position;
-    return x.begin - y.begin;
+    const Ordered *a = left;
+    const Ordered *b = right;
+    if (a->file != b->file) return a->file < b->file ? -1 : 1;
+    if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
 }
 
 static bool same_message(const DiagMessage *a, const DiagMessage *b) {
@@ -191,15 +195,50 @@ static int limit_messages(const Diag *diag, const DiagMessage **sorted, int *cou
     return hidden;
 }
 
+/* Fills `ordered` with all messages, in the order of the reports. Returns false without memory. */
+static bool number_messages(const Diag *diag, Ordered *ordered) {
+    const int count = diag->messages.count;
+    const Source **files = calloc((size_t)count + 1, sizeof *files);
+    int file_count = 0;
+    if (!files) return false;
+    for (int i = 0; i < count; i++) {
+        const DiagMessage *message = &diag->messages.items[i];
+        const Span span = message->parts.items[0].span;
+        int file = 0;
+        while (file < file_count && files[file] != span.source)
+            file++;
+        if (file == file_count) files[file_count++] = span.source;
+        ordered[i] = (Ordered){message, file, span.begin, i};
+    }
+    free(files);
+    return true;
+}
+
+/* True if the list has the message already, among those of its place. */
+static bool is_in_list(const DiagList *list, const DiagMessage *message) {
+    const Span span = message->parts.items[0].span;
+    for (int i = list->count - 1; i >= 0; i--) {
+        const Span other = list->messages[i]->parts.items[0].span;
+        if (other.source != span.source || other.begin != span.begin) return false;
+        if (same_message(list->messages[i], message)) return true;
+    }
+    return false;
+}
+
 DiagList diag_sorted(const Diag *diag) {
-    DiagList list = {.messages = calloc((size_t)diag->messages.count + 1, sizeof *list.messages)};
-    if (!list.messages) return list;
-    for (int i = 0; i < diag->messages.count; i++)
-        list.messages[i] = &diag->messages.items[i];
-    qsort(list.messages, (size_t)diag->messages.count, sizeof *list.messages, compare);
-    for (int i = 0; i < diag->messages.count; i++)
-        if (list.count == 0 || !same_message(list.messages[i], list.messages[list.count - 1]))
-            list.messages[list.count++] = list.messages[i];
+    const int count = diag->messages.count;
+    DiagList list = {.messages = calloc((size_t)count + 1, sizeof *list.messages)};
+    Ordered *ordered = calloc((size_t)count + 1, sizeof *ordered);
+    if (!list.messages || !ordered || !number_messages(diag, ordered)) {
+        free(list.messages);
+        free(ordered);
+        return (DiagList){.messages = NULL};
+    }
+    qsort(ordered, (size_t)count, sizeof *ordered, compare);
+    for (int i = 0; i < count; i++)
+        if (!is_in_list(&list, ordered[i].message))
+            list.messages[list.count++] = ordered[i].message;
+    free(ordered);
     list.hidden = limit_messages(diag, list.messages, &list.count);
     return list;
 }
