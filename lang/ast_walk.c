@@ -116,7 +116,7 @@ static bool same_stmt(const Stmt *a, const Stmt *b) {
            same_expr(a->where, b->where) &&
            same_exprs(a->targets, a->target_count, b->targets, b->target_count) &&
            same_text(a->init_name, b->init_name) && a->order == b->order &&
-           a->before_forward == b->before_forward &&
+           a->before_forward == b->before_forward && a->of_steps == b->of_steps &&
            same_stmts(a->otherwise, a->otherwise_count, b->otherwise, b->otherwise_count) &&
            same_stmts(a->carry, a->carry_count, b->carry, b->carry_count) &&
            same_stmts(a->body, a->body_count, b->body, b->body_count);
