@@ -196,24 +196,49 @@ static bool find_swallowing(void *context, Expr *e) {
 
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
-/* The words that the formatter knows: reductions; words inside formulas; words that mean something
- * behind the expression of a statement; and first words of statements. */
+/* The words that the formatter knows: reductions; words inside formulas; first words of statements;
+ * and words that mean something behind an expression, in a statement of their own. */
 static const char *const reducers[] = {
 #define REDUCTION(text, name, takes, gives, slope, least, sign, meaning) #text,
 #include "lang/reductions.def"
 #undef REDUCTION
     NULL};
-static const char *const prefixes[] = {"if",  "then", "else", "and",  "or",
-                                       "not", "mod",  "div",  "copy", NULL};
-static const char *const soft[] = {"rate",  "trains", "with",  "init", "on",
-                                   "while", "over",   "where", "as",   NULL};
-static const char *const firsts[] = {
-    "use",  "data",  "hyper", "view", "net",    "ema",   "let",   "fn",     "loss",      "train",
-    "eval", "queue", "state", "bank", "update", "param", "draw",  "return", "optimiser", "scan",
-    "next", "when",  "every", "over", "report", "give",  "stage", NULL};
+/* A reserved word. One that ends a statement is a value itself, such as `true`. */
+typedef struct Reserved {
+    const char *text;
+    bool is_value;
+} Reserved;
+static const Reserved reserved[] = {
+#define RESERVED(text, token, ends, meaning) {text, ends},
+#include "lang/words.def"
+#undef RESERVED
+};
+/* The first word of a statement, and the scanner's name for it. */
+typedef struct First {
+    const char *text;
+    const char *token;
+} First;
+static const First firsts[] = {
+#define FIRST(text, token, meaning) {text, #token},
+#include "lang/words.def"
+#undef FIRST
+};
+/* A word behind an expression. `after` is the scanner's name of the statement's first word, or "0"
+ * for any statement. `is_inside` says that the word stands in the block of that statement. */
+typedef struct Soft {
+    const char *text;
+    const char *after;
+    bool is_inside;
+} Soft;
+static const Soft softs[] = {
+#define SOFT(text, token, after, inside, meaning) {text, #after, inside},
+#include "lang/words.def"
+#undef SOFT
+};
 
 typedef struct Bracket {
     int word;
+    int statement; /* the first word of the statement in which it is opened */
     bool brace;
     /* True for the [ of sum[..], whose ] a body follows. False for the [ of count[..]. */
     bool reducer;
@@ -261,11 +286,50 @@ static bool is_close(const Format *f, int i) {
            w->offset + w->length == after->offset;
 }
 
+/* True for a word that stands ahead of a value, such as `if` and `not`. */
+static bool is_prefix(const Word *w) {
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (!reserved[i].is_value && is_written_as(w, reserved[i].text)) return true;
+    return false;
+}
+
+/* Returns the scanner's name of a word that begins statements, or NULL. */
+static const char *token_of_first(const Word *w) {
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
+        if (is_written_as(w, firsts[i].text)) return firsts[i].token;
+    return NULL;
+}
+
+/* True if a word stands behind a value, as words such as `rate` and `on` do where they mean
+ * something. */
+static bool follows_value(const Format *f, const Place *p, int i) {
+    int before = i - 1;
+    while (before >= 0 && f->words.items[before].kind == WORD_COMMENT)
+        before--;
+    if (before < 0 || before == p->statement) return false;
+    const Word *w = &f->words.items[before];
+    return w->kind == WORD_CLOSE || (w->kind <= WORD_STRING && !is_prefix(w));
+}
+
+/* True for a word such as `rate` in a statement that has it. Elsewhere it is a name. */
+static bool is_soft(const Format *f, const Place *p, int i) {
+    if (in_list(p) || !follows_value(f, p, i)) return false;
+    for (size_t k = 0; k < sizeof softs / sizeof *softs; k++) {
+        if (!is_written_as(&f->words.items[i], softs[k].text)) continue;
+        const Bracket *block = innermost(p);
+        const int owner = !softs[k].is_inside ? p->statement : block ? block->statement : -1;
+        const char *token = owner < 0 ? NULL : token_of_first(&f->words.items[owner]);
+        if (strcmp(softs[k].after, "0") == 0 || (token && strcmp(token, softs[k].after) == 0))
+            return true;
+    }
+    return false;
+}
+
 /* True if a word is a word of the language at its place. */
 static bool is_keyword(const Format *f, const Place *p, int i) {
-    return is_one_of(&f->words.items[i], prefixes) ||
-           (i == p->statement && is_one_of(&f->words.items[i], firsts)) ||
-           (!in_list(p) && i != p->statement && is_one_of(&f->words.items[i], soft));
+    const Word *w = &f->words.items[i];
+    return is_prefix(w) || (i == p->statement && token_of_first(w)) ||
+           (i != p->statement && is_soft(f, p, i));
 }
 
 /* True for a minus with nothing to its left to subtract from. */
@@ -358,7 +422,7 @@ static void open_word_bracket(const Format *f, Place *p, int i) {
     static const char *const with_settings[] = {"train", "stage", "eval", "queue", "data", NULL};
     const Word *w = &f->words.items[i];
     const Word *last = p->last < 0 ? NULL : &f->words.items[p->last];
-    Bracket b = {.word = i, .brace = is_written_as(w, "{")};
+    Bracket b = {.word = i, .statement = p->statement, .brace = is_written_as(w, "{")};
     b.reducer =
         is_written_as(w, "[") && last && is_one_of(last, reducers) && !is_written_as(last, "count");
     b.settings = b.brace && is_one_of(&f->words.items[p->statement], with_settings);
