@@ -205,7 +205,6 @@ static bool has_one_way(const DataSource *data, const DataField *field) {
 /* The search for the first comparison of a loss that tells no samples apart. */
 typedef struct Comparison {
     Compared *compared;
-    const Stmt *loss;
     bool said;
 } Comparison;
 
@@ -246,7 +245,7 @@ static bool find_comparison(void *context, const FlowVisit *v) {
 }
 
 static void check_classes(Compared *c, const Stmt *loss) {
-    Comparison at = {.compared = c, .loss = loss};
+    Comparison at = {.compared = c};
     flow_walk(flow_new(c->arena, c->method), loss->value, NULL, find_comparison, &at);
 }
 

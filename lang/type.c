@@ -363,9 +363,8 @@ const char *dim_text(Arena *arena, const Dim *d) {
 
 const char *type_text(Arena *arena, const Type *type) {
     assert(type->rank <= MAX_RANK);
-    static const char *const names[] = {"unknown", "real",   "int",      "bool",
-                                        "text",    "net",    "function", "optimiser",
-                                        "data",    "module", "nothing",  "real[..]"};
+    static const char *const names[] = {"unknown",  "real",      "int",  "bool",   "text",    "net",
+                                        "function", "optimiser", "data", "module", "real[..]"};
     const char *text = names[type->kind];
     for (int i = 0; i < type->rank; i++)
         text = arena_printf(arena, "%s%s%s%s", text, i ? ", " : "[", dim_text(arena, type->dims[i]),

@@ -70,7 +70,6 @@ typedef enum {
     KIND_OPTIMISER,
     KIND_DATA,
     KIND_MODULE,
-    KIND_NOTHING,
     KIND_ANY_SHAPE /* reals of unknown rank, all of one shape: p and g of an optimiser */
 } TypeKind;
 

@@ -205,7 +205,6 @@ static CoupletKind kind_of(const Type *type) {
     case KIND_OPTIMISER:
     case KIND_DATA:
     case KIND_MODULE:
-    case KIND_NOTHING:
     case KIND_ANY_SHAPE:
         return COUPLET_KIND_OTHER;
     }
