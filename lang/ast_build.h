@@ -38,11 +38,14 @@ typedef struct Parser {
     Span outer_first[MOST_NESTED_BRACKETS + 1];
     /* By level: true for the brackets of a reduction, behind which its body stands. */
     bool is_index[MOST_NESTED_BRACKETS + 1];
-    int level;       /* the number of open brackets */
-    bool may_end;    /* true if the last token can end a statement */
-    bool reduces;    /* true if the last token is the word of a reduction */
-    bool wants_body; /* true if the last token closed the brackets of a reduction */
-    bool statement;  /* true at the first word of a statement */
+    /* By level: true for a brace behind which a second one was passed over. */
+    bool is_doubled[MOST_NESTED_BRACKETS + 1];
+    int level;          /* the number of open brackets */
+    bool may_end;       /* true if the last token can end a statement */
+    bool reduces;       /* true if the last token is the word of a reduction */
+    bool wants_body;    /* true if the last token closed the brackets of a reduction */
+    bool statement;     /* true at the first word of a statement */
+    bool closed_double; /* true if the last token closed a block whose brace was doubled */
     /* The keyword of the statement. `rate`, `with`, `trains` and the like are words of the language
      * only in statements of their own keyword. */
     int soft;
@@ -74,6 +77,12 @@ typedef struct Parser {
     /* True once a surplus or a missing brace was reported. What does not fit at a `}` or at the end
      * of the file follows from that. */
     bool braces_broken;
+    /* The first `{` that its indent says was meant to be closed before, or no place. */
+    Span suspect;
+    Span block_end; /* the last `}` that closed a block outside of all others, or no place */
+    /* The statements behind the `}` of a block that was meant to go on up to a `}` that closes
+     * nothing, or no place. They are left out. */
+    Span misplaced;
     bool lacks_name;    /* true once a name was missing where nothing else can stand */
     ARRAY(Span) broken; /* the places of the text that was left out */
     /* The byte of the next word, as next_word found it last. If the scanner is past that byte, the
@@ -84,6 +93,9 @@ typedef struct Parser {
 
 /* Begins the parse of a file. */
 void parser_begin(Parser *p, Arena *arena, Diag *diag, const Source *source);
+/* Returns the offset behind the first `}` from `at` on that closes no `{` of the text between, or
+ * -1 if there is none. Adds the number of all such `}` to *count. */
+int parser_first_closing(const Source *source, int at, int *count);
 /* Reports that the text nests deeper than a limit of lang/limits.h. `what` is the kind of thing
  * that nests: "brackets" or "expressions". */
 void parser_too_deep(Parser *p, Span span, const char *what);

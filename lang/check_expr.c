@@ -337,18 +337,32 @@ static const Span *declared_later(const Check *c, const char *name) {
  * help for the first ones only, which are more than are shown. */
 enum { ENOUGH_ERRORS = 100 };
 
+static bool is_of_word(char c) {
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* True if the second word of a text begins with the name. A declaration that lacks its bracket,
+ * such as `param CD, c] = 0`, may have been that of C. */
+static bool is_glued(const char *text, int length, const char *name) {
+    int at = 0;
+    while (at < length && is_of_word(text[at]))
+        at++;
+    while (at < length && text[at] == ' ')
+        at++;
+    return length - at > (int)strlen(name) && strncmp(text + at, name, strlen(name)) == 0;
+}
+
 /* True if the name stands as a word in a part of the module that the parser left out. */
 static bool stands_in_broken(const Module *module, const char *name) {
-    const size_t length = strlen(name);
+    const int length = (int)strlen(name);
     for (int i = 0; i < module->broken_count; i++) {
         const Span span = module->broken[i];
         const char *text = span.source->text;
-        for (int at = span.begin; at + (int)length <= span.end; at++) {
-            const bool begins =
-                at == 0 || !(isalnum((unsigned char)text[at - 1]) || text[at - 1] == '_');
-            const bool ends =
-                !(isalnum((unsigned char)text[at + (int)length]) || text[at + (int)length] == '_');
-            if (begins && ends && memcmp(text + at, name, length) == 0) return true;
+        if (is_glued(text + span.begin, span.end - span.begin, name)) return true;
+        for (int at = span.begin; at + length <= span.end; at++) {
+            const bool begins = at == 0 || !is_of_word(text[at - 1]);
+            const bool ends = !is_of_word(text[at + length]);
+            if (begins && ends && strncmp(text + at, name, (size_t)length) == 0) return true;
         }
     }
     return false;

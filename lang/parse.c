@@ -48,6 +48,31 @@ void parser_begin(Parser *p, Arena *arena, Diag *diag, const Source *source) {
     p->statement = true;
 }
 
+int parser_first_closing(const Source *source, int at, int *count) {
+    int depth = 0, found = -1;
+    for (; at < (int)source->length; at++) {
+        const char c = source->text[at];
+        const char end = c == '#' ? '\n' : c == '"' ? '"' : 0;
+        const char *stop = end ? memchr(source->text + at + 1, end, source->length - at - 1) : NULL;
+        if (end) at = stop ? (int)(stop - source->text) : (int)source->length;
+        depth += c == '{';
+        if (c != '}' || depth-- > 0) continue;
+        depth = 0;
+        if ((*count)++ == 0) found = at + 1;
+    }
+    return found;
+}
+
+/* Drops the statements in a part of the text that is left out. */
+static void drop_statements(StmtList *stmts, Span part) {
+    int kept = 0;
+    for (int i = 0; i < stmts->count; i++) {
+        const int begin = stmts->items[i]->span.begin;
+        if (begin < part.begin || begin >= part.end) stmts->items[kept++] = stmts->items[i];
+    }
+    stmts->count = kept;
+}
+
 Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name) {
     Parser p;
     parser_begin(&p, arena, diag, source);
@@ -76,6 +101,7 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     /* The module gets no statements, because every walk over a tree is recursive and would overflow
      * the stack on one that is too deep. */
     if (p.is_too_deep) return module;
+    drop_statements(&p.stmts, p.misplaced);
     module->broken = p.broken.items;
     module->broken_count = p.broken.count;
     module->lacks_name = p.lacks_name;

@@ -653,23 +653,6 @@ static void take_block(Parser *p, Span from) {
     p->base = outside;
 }
 
-/* Returns the offset behind the first `}` from `at` on that closes no `{` of the text between, or
- * -1 if there is none. Adds the number of all such `}` to *count. */
-static int first_closing(const Source *source, int at, int *count) {
-    int depth = 0, found = -1;
-    for (; at < (int)source->length; at++) {
-        const char c = source->text[at];
-        const char end = c == '#' ? '\n' : c == '"' ? '"' : 0;
-        const char *stop = end ? memchr(source->text + at + 1, end, source->length - at - 1) : NULL;
-        if (end) at = stop ? (int)(stop - source->text) : (int)source->length;
-        depth += c == '{';
-        if (c != '}' || depth-- > 0) continue;
-        depth = 0;
-        if ((*count)++ == 0) found = at + 1;
-    }
-    return found;
-}
-
 /* Returns the offset behind the `else { .. }` that stands at a place, or the place itself if there
  * is none. */
 static int behind_else(const Source *source, int at) {
@@ -678,7 +661,7 @@ static int behind_else(const Source *source, int at) {
     const char *brace = word + 4 + strspn(word + 4, " \t\r");
     int count = 0;
     if (*brace != '{') return at;
-    const int end = first_closing(source, (int)(brace + 1 - source->text), &count);
+    const int end = parser_first_closing(source, (int)(brace + 1 - source->text), &count);
     return end < 0 ? at : end;
 }
 
@@ -691,7 +674,7 @@ static int end_of_block(const Parser *p, bool wants_brace) {
     for (int i = 1; i <= p->level; i++)
         open += !p->depth[i];
     if (!opens && !wants_brace) return 0;
-    const int end = first_closing(p->source, opens ? next + 1 : p->offset, &closing);
+    const int end = parser_first_closing(p->source, opens ? next + 1 : p->offset, &closing);
     if (opens && end < 0) return (int)p->source->length;
     return closing > open ? behind_else(p->source, end) : 0;
 }
@@ -730,6 +713,27 @@ static bool expects_brace(const yypcontext_t *context) {
     for (int i = 0; i < count; i++)
         if (strcmp(yysymbol_name(all[i]), "'{'") == 0) return true;
     return false;
+}
+
+/* True for a `}` that closes nothing, while the indent of the lines behind the last block says that
+ * they belong to it. That block was closed too early. */
+static bool closes_earlier_block(const Parser *p, const Misfit *m) {
+    const Span end = p->block_end;
+    if (m->at_end || p->level > 0 || p->misplaced.source || !end.source) return false;
+    const char *text = p->source->text;
+    if (text[m->found.begin] != '}') return false;
+    const char *line = text + end.end + strspn(text + end.end, " \t\r\n");
+    return line < text + m->found.begin && (line[-1] == ' ' || line[-1] == '\t');
+}
+
+/* Leaves out the statements between an early `}` and the one that was meant. */
+static void leave_out_misplaced(Parser *p, const Misfit *m) {
+    p->misplaced = p->block_end;
+    p->misplaced.begin = p->block_end.end;
+    p->misplaced.end = m->found.begin;
+    array_push(p->arena, &p->broken, p->misplaced);
+    diag_note(p->diag, p->block_end,
+              "the block before ends here, ahead of lines that are indented");
 }
 
 /* Reports "found `)`, and a name, a number or `(` is expected": the found text as it is written,
@@ -801,6 +805,9 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     diag_report(p->diag, CODE_SYNTAX, span, "%s", text.data ? text.data : "syntax error");
     text_free(&text);
     suggest_habit(p, &misfit);
+    if (closes_earlier_block(p, &misfit)) {
+        leave_out_misplaced(p, &misfit);
+    }
     for (int i = 0; i < count; i++)
         if (found == YYSYMBOL_REDUCER && expected[i] == YYSYMBOL_NAME)
             diag_suggest(p->diag, "`%.*s` is a reduction and cannot name an array",
