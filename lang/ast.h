@@ -286,7 +286,8 @@ typedef struct Module {
     int broken_count;
     bool lacks_name;       /* a declaration without its name was reported: any name may be that */
     const UsedFiles *used; /* the files that its path led to; NULL for a module of the library */
-    bool checked;          /* true once all its statements are checked */
+    /* checker: how many of its statements are checked. What the others declare is not known yet. */
+    int checked_count;
 } Module;
 
 /* The meaning of a name. Names of let, param, state, queue and draw refer to the statement,
@@ -327,7 +328,6 @@ struct Symbol {
     Param *param;   /* the declaring param; NULL: none */
     Binder *binder; /* for SYMBOL_INDEX */
     Module *module; /* for SYMBOL_MODULE: the module; for others: the module of the declaration */
-    int builtin;    /* for SYMBOL_BUILTIN: the number of its row in builtins.def */
     /* For a view: the number of the name among those of the statement. For a part of a network: its
      * number in the composition. */
     int item;

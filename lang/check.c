@@ -26,13 +26,13 @@ Type *type_poison(Check *c) {
 
 Scope *scope_push(Check *c) {
     Scope *scope = arena_new_of(c->arena, Scope);
-    scope->parent = c->scope;
-    return c->scope = scope;
+    scope->parent = c->at.scope;
+    return c->at.scope = scope;
 }
 
 void scope_pop(Check *c) {
-    assert(c->scope->parent);
-    c->scope = c->scope->parent;
+    assert(c->at.scope->parent);
+    c->at.scope = c->at.scope->parent;
 }
 
 /* A scope with more symbols than these looks names up in a map. */
@@ -62,7 +62,7 @@ static void add_to_scope(Arena *arena, Scope *scope, Symbol *s) {
 
 Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt,
                       Param *param) {
-    const Symbol *other = scope_find_in(c->scope, name);
+    const Symbol *other = scope_find_in(c->at.scope, name);
     if (other) {
         diag_report(c->diag, CODE_DECLARED_TWICE, span, "`%s` is declared twice", name);
         diag_note(c->diag, other->span, "the first time is here");
@@ -73,8 +73,8 @@ Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, St
                   .span = span,
                   .stmt = stmt,
                   .param = param,
-                  .module = c->module};
-    add_to_scope(c->arena, c->scope, s);
+                  .module = c->at.module};
+    add_to_scope(c->arena, c->at.scope, s);
     return s;
 }
 
@@ -82,10 +82,10 @@ Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, St
 static const char *nearest_name(Check *c, const char *name) {
     int most = 0;
     int count = 0;
-    for (const Scope *scope = c->scope; scope; scope = scope->parent)
+    for (const Scope *scope = c->at.scope; scope; scope = scope->parent)
         most += scope->symbols.count;
     const char **names = arena_array(c->arena, const char *, most);
-    for (const Scope *scope = c->scope; scope; scope = scope->parent)
+    for (const Scope *scope = c->at.scope; scope; scope = scope->parent)
         for (int i = 0; i < scope->symbols.count; i++)
             names[count++] = scope->symbols.items[i]->name;
     return diag_nearest(name, names, count);
@@ -95,9 +95,9 @@ static const char *nearest_name(Check *c, const char *name) {
  * itself, and for a file or a folder of the user's that it does not use. Modules of the library
  * have their own names. */
 static const char *name_of_module(const Check *c, const Module *m) {
-    if (m == c->module) return NULL;
+    if (m == c->at.module) return NULL;
     if (!m->used) return m->name;
-    const Scope *scope = module_scope(c, c->module);
+    const Scope *scope = module_scope(c, c->at.module);
     for (int i = 0; scope && i < scope->symbols.count; i++)
         if (scope->symbols.items[i]->module == m && scope->symbols.items[i]->kind == SYMBOL_MODULE)
             return scope->symbols.items[i]->name;
@@ -129,13 +129,12 @@ static Scope *builtin_scope(Check *c) {
 #include "lang/builtins.def"
 #undef BUILTIN
     };
-    c->scope = NULL;
+    c->at.scope = NULL;
     Scope *scope = scope_push(c);
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
         Symbol *s =
             scope_declare(c, SYMBOL_BUILTIN, arena_intern(c->arena, names[i], strlen(names[i])),
                           (Span){0}, NULL, NULL);
-        s->builtin = i;
         TypeKind kind = KIND_FN;
         if (strcmp(s->name, "training") == 0)
             kind = KIND_BOOL;
@@ -171,9 +170,9 @@ static TypeKind kind_named(Check *c, const Param *p) {
  * dimension or an argument of a function around it. Names of the method do not count: a hyper F or
  * a bank M has nothing to do with the F and M of a function. */
 static bool is_of_function(const Check *c, const char *name) {
-    const Symbol *known = scope_find_in(c->scope, name);
+    const Symbol *known = scope_find_in(c->at.scope, name);
     if (known) return true;
-    for (const Scope *scope = c->scope->parent; scope && !known; scope = scope->parent)
+    for (const Scope *scope = c->at.scope->parent; scope && !known; scope = scope->parent)
         known = scope_find_in(scope, name);
     return known && (known->kind == SYMBOL_DIMENSION || known->kind == SYMBOL_CONFIG ||
                      known->kind == SYMBOL_ARGUMENT);
@@ -184,7 +183,7 @@ static bool is_of_function(const Check *c, const char *name) {
  * nothing else has it. */
 static void declare_dimensions(Check *c, Expr *dim, bool is_axis) {
     if (dim->kind == EXPR_NAME) {
-        const Symbol *known = is_axis ? NULL : scope_find(c->scope, dim->name);
+        const Symbol *known = is_axis ? NULL : scope_find(c->at.scope, dim->name);
         if (is_of_function(c, dim->name) || (known && known->kind != SYMBOL_BUILTIN)) return;
         if (dim->name[0] < 'A' || dim->name[0] > 'Z') return;
         Symbol *s = scope_declare(c, SYMBOL_DIMENSION, dim->name, dim->span, NULL, NULL);
@@ -212,7 +211,7 @@ Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count) {
             diag_report(c->diag, CODE_DIMENSION_UNKNOWN, exprs[i]->span,
                         "a dimension is a whole number known at compile time; this is %s",
                         type_text(c->arena, t));
-            if (other && other->span.source && c->in_signature) {
+            if (other && other->span.source && c->at.in_signature) {
                 diag_note(c->diag, other->span, "`%s` is declared here", other->name);
                 diag_suggest(c->diag, "give the dimension another name than `%s`", other->name);
             }
@@ -224,10 +223,10 @@ Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count) {
 
 /* Returns the type of a parameter that has a shape. */
 static Type *signature_type(Check *c, const Param *p) {
-    const bool was = c->in_signature;
-    c->in_signature = true;
+    const bool was = c->at.in_signature;
+    c->at.in_signature = true;
     Type *t = type_of_shape(c, kind_named(c, p), p->dims, p->dim_count);
-    c->in_signature = was;
+    c->at.in_signature = was;
     return t;
 }
 
@@ -322,7 +321,7 @@ static Type *check_result(Check *c, Stmt *s) {
         return composes ? check_expr(c, s->value)
                         : check_numbers(c, s->value, arena_printf(c->arena, "`%s` gives", s->name));
     check_body(c, s->body, s->body_count);
-    if (c->result || s->kind == STMT_OPTIMISER) return c->result;
+    if (c->at.result || s->kind == STMT_OPTIMISER) return c->at.result;
     if (!c->is_broken)
         diag_report(c->diag, CODE_RETURN, s->name_span,
                     "`%s` returns nothing; its last statement should be `return ..`", s->name);
@@ -331,21 +330,21 @@ static Type *check_result(Check *c, Stmt *s) {
 
 /* Checks a function, a network or an optimiser in the scope in which it was declared. Its first
  * call may stand in the middle of another body, so what the checker knows of that place is put
- * aside and restored. */
+ * aside and restored. A function inside a function is checked where it is declared, and belongs to
+ * that place. */
 static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module *module) {
     if (!lists_of_network(c, s)) {
         scheme->state = 2;
         s->result = scheme->result = type_poison(c);
         return;
     }
-    const Check caller = *c;
-    if (!s->is_function) c->outside = outer;
-    c->in_rule = s->kind == STMT_OPTIMISER || (s->is_function && c->in_rule);
-    c->in_view = false;
-    c->scan = NULL;
-    c->scope = outer;
-    c->module = module;
-    c->result = NULL;
+    const CheckPlace caller = c->at;
+    if (!s->is_function)
+        c->at = (CheckPlace){.scope = outer,
+                             .outside = outer,
+                             .module = module,
+                             .in_rule = s->kind == STMT_OPTIMISER};
+    c->at.body = scheme;
     scope_push(c);
     scheme->state = 1;
     c->calls++;
@@ -359,13 +358,28 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     s->result = scheme->result = check_result(c, s);
     scheme->state = 2;
     c->calls--;
-    c->scope = caller.scope;
-    c->outside = caller.outside;
-    c->module = caller.module;
-    c->in_rule = caller.in_rule;
-    c->in_view = caller.in_view;
-    c->result = caller.result;
-    c->scan = caller.scan;
+    c->at = caller;
+}
+
+void check_doubt(Check *c, Doubt doubt) {
+    if (c->at.in_choice) return;
+    if (c->at.body) {
+        array_push(c->arena, &c->at.body->doubts, doubt);
+        return;
+    }
+    diag_report(c->diag, doubt.code, doubt.span, "%s", doubt.sentence);
+    if (doubt.help) {
+        diag_suggest(c->diag, "%s", doubt.help);
+    }
+}
+
+/* Reports the doubts of a body that is called at the place at hand, or leaves them to the calls of
+ * the body in which this call stands. */
+static void raise_doubts(Check *c, Scheme *scheme) {
+    if (c->at.in_choice || scheme == c->at.body) return;
+    for (int i = 0; i < scheme->doubts.count; i++)
+        check_doubt(c, scheme->doubts.items[i]);
+    scheme->doubts.count = 0;
 }
 
 Scheme *type_scheme_of(Check *c, Symbol *symbol) {
@@ -385,6 +399,7 @@ Scheme *type_scheme_of(Check *c, Symbol *symbol) {
     }
     if (scheme->state == 0)
         check_scheme(c, scheme, symbol->stmt, module_scope(c, symbol->module), symbol->module);
+    raise_doubts(c, scheme);
     return scheme;
 }
 
@@ -397,10 +412,10 @@ static Type *elements_type(Check *c, Stmt *s) {
     scope_push(c);
     for (int i = 0; i < s->binder_count; i++)
         binder_open(c, s->binders[i]);
-    const int unknown = c->unknown_names;
+    const int unknown = c->at.unknown_names;
     Type *value = check_numbers(c, s->value, arena_printf(c->arena, "`%s` holds", s->name));
     scope_pop(c);
-    const bool is_said = value->kind == KIND_POISON || c->unknown_names > unknown;
+    const bool is_said = value->kind == KIND_POISON || c->at.unknown_names > unknown;
     bool endless = false;
     for (int i = 0; i < s->binder_count; i++)
         endless |= !s->binders[i]->extent;
@@ -464,7 +479,7 @@ void check_let(Check *c, Stmt *s) {
     if (s->is_function) {
         s->symbol = scope_declare(c, SYMBOL_LET_FN, s->name, s->name_span, s, NULL);
         s->symbol->type = type_make(c, KIND_FN, 0, NULL);
-        check_scheme(c, find_scheme(c, s), s, c->scope, c->module);
+        check_scheme(c, find_scheme(c, s), s, c->at.scope, c->at.module);
         return;
     }
     Type *t = type_of_let(c, s);
@@ -485,7 +500,7 @@ static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
-        c->drawn = p->value;
+        c->at.drawn = p->value;
         Type *value =
             p->value ? check_numbers(c, p->value, arena_printf(c->arena, "`%s` holds", p->name))
                      : type_make(c, KIND_REAL, 0, NULL);
@@ -526,7 +541,7 @@ static void check_statement_of_body(Check *c, Stmt *s) {
     else if (s->kind == STMT_PARAM)
         check_owned(c, s, SYMBOL_PARAM, false);
     else if (s->kind == STMT_STATE)
-        check_owned(c, s, SYMBOL_STATE, c->in_rule);
+        check_owned(c, s, SYMBOL_STATE, c->at.in_rule);
     else if (s->kind == STMT_DRAW)
         check_draw(c, s);
     else if (s->kind == STMT_UPDATE)
@@ -548,7 +563,7 @@ void check_body(Check *c, Stmt **body, int count) {
             check_statement_of_body(c, body[i]);
             continue;
         }
-        c->result = check_numbers(c, body[i]->value, "`return` gives");
+        c->at.result = check_numbers(c, body[i]->value, "`return` gives");
         if (i + 1 < count)
             diag_report(c->diag, CODE_RETURN, body[i + 1]->span,
                         "nothing after `return` is ever reached");
@@ -636,13 +651,11 @@ static void check_bodies(Check *c, const Module *m) {
 }
 
 void check_module(Check *c, Module *m) {
-    Scope *builtins = c->scope;
+    const CheckPlace user = c->at;
+    Scope *builtins = user.scope;
     while (builtins->parent)
         builtins = builtins->parent;
-    Scope *saved = c->scope;
-    Module *was = c->module;
-    c->scope = builtins;
-    c->module = m;
+    c->at = (CheckPlace){.scope = builtins, .module = m};
     Scope *scope = scope_push(c);
     array_push(c->arena, &c->modules, m);
     array_push(c->arena, &c->module_scopes, scope);
@@ -651,14 +664,13 @@ void check_module(Check *c, Module *m) {
         if (is_checked_first(m->stmts[i])) check_statement(c, m, m->stmts[i]);
     check_declare_stages(c, m);
     share_batch(c, m);
-    for (int i = 0; i < m->stmt_count; i++)
-        if (!is_checked_first(m->stmts[i])) check_statement(c, m, m->stmts[i]);
+    for (; m->checked_count < m->stmt_count; m->checked_count++)
+        if (!is_checked_first(m->stmts[m->checked_count]))
+            check_statement(c, m, m->stmts[m->checked_count]);
     check_bodies(c, m);
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_DATA) check_weights(c, m->stmts[i]);
-    m->checked = true;
-    c->scope = saved;
-    c->module = was;
+    c->at = user;
 }
 
 /* True if a statement of this kind is in the list, or in a branch of a `when` in it. */
@@ -683,7 +695,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     c->batch = STANDARD_BATCH;
     c->method = arena_new_of(arena, Method);
     c->method->spec = spec;
-    c->scope = builtin_scope(c);
+    c->at.scope = builtin_scope(c);
     check_module(c, spec);
     c->method->batch = c->batch;
     c->method->modules = c->modules.items;

@@ -16,13 +16,31 @@ typedef struct Scope {
     Map by_name;
 } Scope;
 
+/* A field of a batch, such as `train.label`, that the body of a function or a network reads. What
+ * it means there holds wherever the body is called, because the body is checked once. */
+typedef struct BatchRead {
+    const Expr *field;
+    const DataSource *data;
+    int64_t rows; /* the number of samples that the body takes it for */
+} BatchRead;
+
+/* A message about the value of a hyper in a body. It is reported if a call of the body stands
+ * outside of all arms of `if`, whose conditions may exclude that value. */
+typedef struct Doubt {
+    DiagCode code;
+    Span span;
+    const char *sentence;
+    const char *help; /* NULL: none */
+} Doubt;
+
 /* What is known of a function, network or optimiser once its body is checked. */
 typedef struct Scheme {
     int state; /* 0: not begun; 1: being checked; 2: done */
     /* The type of a call, in the dimensions of the signature. NULL before the body is checked, and
      * for an optimiser, which gives nothing. */
     Type *result;
-    Scope *scope;
+    ARRAY(BatchRead) reads; /* one for each source, with those of the bodies that it calls */
+    ARRAY(Doubt) doubts;    /* those that no call has reported so far */
 } Scheme;
 
 /* The read of an array that gave a binder its extent. */
@@ -38,28 +56,48 @@ typedef struct UseOf {
     Span span;
 } UseOf;
 
-typedef struct Check {
-    Arena *arena;
-    Diag *diag;
-    DimTable *dims;
+/* What the checker knows of the place at hand. The body of a function is checked in the middle of
+ * the expression that calls it first, and begins with a place of its own: whatever says what stands
+ * around an expression is a member here, so that no body is judged by its first call. */
+typedef struct CheckPlace {
     Scope *scope;
     /* In the body of a function, network or optimiser: the scope around the body. An index may have
      * a name of that scope. NULL outside of bodies. */
     const Scope *outside;
     Module *module;
-    Method *method;
-    const CheckHooks *hooks;
+    Scheme *body; /* the scheme of the body; NULL outside of bodies */
     bool in_view; /* true in a view, where a field means that of one sample */
     Stmt *view;   /* in a view: its statement */
     /* In a view: the number of samples that its arrays have in front. NULL: no array in the view
      * has the batch in front. */
     Dim *view_rows;
-    const DataSource *seen;  /* the source of the field that was checked last */
     const DataSource *sweep; /* in `over`: the source that is swept */
     int64_t sweep_rows;      /* in `over`: the samples that the sweep takes at a time */
     const Stmt *stage;       /* in `when NAME` of a stage: the stage */
     bool in_epoch;           /* true in `every epoch`, and in the statements of `eval` */
     bool in_eval;            /* true in the statements of `eval` */
+    Stmt *scan;              /* the innermost scan around the place at hand, or NULL */
+    Type *result;            /* the type of the `return` of the body, or NULL so far */
+    /* The number of unknown names so far. An unknown name may be the array that would have given an
+     * index its extent, so an index over such a body is not reported for having none. */
+    int unknown_names;
+    bool in_index;     /* between the brackets of x[..] */
+    bool in_rule;      /* true in the body of an optimiser, and in functions inside it */
+    bool in_default;   /* true for the read of `(x[..] else E)`, which may go outside the array */
+    bool in_signature; /* between the brackets of a parameter */
+    bool in_choice;    /* true in an arm of `if`, which may be left out at run time */
+    /* The expression behind `~`, or the start of a parameter or state, which alone may be a call of
+     * a distribution. */
+    const Expr *drawn;
+} CheckPlace;
+
+typedef struct Check {
+    Arena *arena;
+    Diag *diag;
+    DimTable *dims;
+    Method *method;
+    const CheckHooks *hooks;
+    CheckPlace at;
     /* True once a name was missing that stands in text that the parser left out. Errors that may
      * follow from its missing declaration are not reported. */
     bool misses_declaration;
@@ -71,26 +109,12 @@ typedef struct Check {
     ARRAY(Scope *) module_scopes; /* one for each of `modules` */
     ARRAY(Module *) modules;
     ARRAY(UseOf) uses; /* the modules that are being checked, each used by the one before */
-    Stmt *scan;        /* the innermost scan around the place at hand, or NULL */
-    Type *result;      /* the type of the `return` of the body, or NULL so far */
     Span unknown;      /* the place of the unknown name that was reported last */
-    /* The number of unknown names so far. An unknown name may be the array that would have given an
-     * index its extent, so an index over such a body is not reported for having none. */
-    int unknown_names;
-    bool in_index;     /* between the brackets of x[..] */
-    bool in_rule;      /* true in the body of an optimiser, and in functions inside it */
-    bool in_default;   /* true in a read `(x[..] else E)`, which may go outside the array */
-    bool in_signature; /* between the brackets of a parameter */
     /* The depth of calls: the number of functions, networks and optimisers whose bodies are being
      * checked, each called by the one before. */
     int calls;
     /* The depth of the expressions that are being checked, over all these bodies together. */
     int nested;
-    /* The expression behind `~`, or the start of a parameter or state, which alone may be a call of
-     * a distribution. */
-    const Expr *drawn;
-    /* True in an arm of `if`, which may be left out at run time. */
-    bool in_choice;
 } Check;
 
 /* check.c */
@@ -108,9 +132,12 @@ Symbol *scope_find_in(const Scope *scope, const char *name);
 /* scope_push enters a new scope inside the current one, and scope_pop leaves it. */
 Scope *scope_push(Check *c);
 void scope_pop(Check *c);
-/* Returns the scheme of a function, network or optimiser. Its body is checked now if it was not
- * before. Reports one that uses itself. */
+/* Returns the scheme of a function, network or optimiser that is called at the place at hand. Its
+ * body is checked now if it was not before. Reports one that uses itself, and its doubts. */
 Scheme *type_scheme_of(Check *c, Symbol *symbol);
+/* Reports a message about a hyper in the expression at hand, or leaves it to the calls of the body
+ * that is being checked. Says nothing in an arm of `if`. */
+void check_doubt(Check *c, Doubt doubt);
 /* Checks the statements of a body, and sets `result` to the type of its `return`. */
 void check_body(Check *c, Stmt **body, int count);
 void check_let(Check *c, Stmt *s);
@@ -203,6 +230,9 @@ enum { MOST_DATA_OPTIONS = 32 };
 /* check_field.c */
 /* Returns the type of `train.image` or `train.all.image`. `data` stands before the last dot. */
 Type *check_field(Check *c, Expr *e, Symbol *data);
+/* True if the batches that a body reads are the same ones at the place at hand, where it is called
+ * as `name`. False after a message. */
+bool check_reads_of_body(Check *c, const Scheme *scheme, const char *name, Span call);
 /* Returns the field that `train.image` names where no batch is meant. NULL after a message, or if
  * the source is poisoned. */
 const DataField *check_named_field(Check *c, Expr *e);

@@ -512,7 +512,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "argsort") == 0 || strcmp(name, "solve") == 0 ||
         strcmp(name, "assignment") == 0)
         return library_type(c, e, name);
-    if (call_is_distribution(e) && c->drawn != e) return misplaced_distribution(c, e, name);
+    if (call_is_distribution(e) && c->at.drawn != e) return misplaced_distribution(c, e, name);
     if (strcmp(name, "range") == 0 || strcmp(name, "permutation") == 0)
         return counted_type(c, e, name);
     if (strcmp(name, "bilinear") == 0) return bilinear_type(c, e);
@@ -526,7 +526,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
 /* True for a reduction that is called like a function, `sum(x)`, unless the spec declares that
  * name. */
 static bool is_reduction(Check *c, const Expr *e) {
-    if (e->callee->kind != EXPR_NAME || scope_find(c->scope, e->callee->name)) return false;
+    if (e->callee->kind != EXPR_NAME || scope_find(c->at.scope, e->callee->name)) return false;
     for (int i = 0; i < REDUCE_KINDS; i++)
         if (strcmp(reduce_rows[i].word, e->callee->name) == 0) return true;
     return false;
@@ -636,7 +636,8 @@ static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Binding
 static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     const Stmt *fn = symbol->stmt;
     Scheme *scheme = type_scheme_of(c, symbol);
-    if (!is_checked(fn)) return type_poison(c);
+    if (!is_checked(fn) || !check_reads_of_body(c, scheme, fn->name, e->span))
+        return type_poison(c);
     Expr **placed = place_arguments(c, e, fn->name, fn->params, fn->param_count, fn->name_span);
     if (!placed) return type_poison(c);
     Bindings b = {0};
@@ -706,7 +707,7 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
         Type *result = net->value ? net_typed_apply(c, net->value, argument, span) : type_poison(c);
         return type_is_poison(result) ? result : substituted(c, result, &b);
     }
-    if (!is_checked(net)) return type_poison(c);
+    if (!is_checked(net) || !check_reads_of_body(c, scheme, net->name, span)) return type_poison(c);
     if (net->param_count != 1) {
         diag_report(c->diag, CODE_NETWORK_ARGUMENT, span,
                     "a network is applied to one array, and `%s` has %d parameters", net->name,
@@ -784,7 +785,7 @@ Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
              * parts. The number of steps is bounded in case they lead in a circle. */
             const Expr *whole = net->args[0];
             for (int hop = 0;
-                 whole && whole->kind != EXPR_COMPOSE && hop <= 2 * c->module->stmt_count; hop++)
+                 whole && whole->kind != EXPR_COMPOSE && hop <= 2 * c->at.module->stmt_count; hop++)
                 whole = whole->kind == EXPR_COPY               ? whole->args[0]
                         : whole->symbol && whole->symbol->stmt ? whole->symbol->stmt->value
                                                                : NULL;

@@ -19,7 +19,7 @@ bool call_is_distribution(const Expr *e) {
 
 /* Returns the type of one drawn name, or poison after a message. */
 static Type *draw_type(Check *c, Param *p) {
-    c->drawn = p->value;
+    c->at.drawn = p->value;
     Type *value = check_expr(c, p->value);
     if (value->kind == KIND_POISON) return value;
     if (!call_is_distribution(p->value)) {

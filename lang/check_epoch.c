@@ -13,7 +13,7 @@ static bool is_kmeans(const Check *c, const Stmt *s) {
     const Expr *v = s->value;
     const Symbol *callee = v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME &&
                                    strcmp(v->callee->name, "kmeans") == 0
-                               ? scope_find(c->scope, "kmeans")
+                               ? scope_find(c->at.scope, "kmeans")
                                : NULL;
     return callee && callee->kind == SYMBOL_BUILTIN;
 }
@@ -186,14 +186,14 @@ static void check_over(Check *c, Stmt *s) {
         return;
     }
     DataSource *data = s->value->symbol->stmt->data;
-    s->sweep_rows = c->sweep_rows = rows_at_a_time(c, s, data);
+    s->sweep_rows = c->at.sweep_rows = rows_at_a_time(c, s, data);
     if (s->sweep_rows == 0) return;
-    c->sweep = data;
+    c->at.sweep = data;
     scope_push(c);
     for (int i = 0; i < s->body_count; i++)
         check_sweep_statement(c, s->body[i]);
     scope_pop(c);
-    c->sweep = NULL;
+    c->at.sweep = NULL;
 }
 
 /* ---- reports --------------------------------------------------------------------------------- */
@@ -268,7 +268,7 @@ static void check_statement_between(Check *c, Stmt *s, const char *where) {
     } else {
         diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
                     "`%s` is made of over, let, update and report", where);
-        if (s->kind == STMT_EVERY && c->in_eval)
+        if (s->kind == STMT_EVERY && c->at.in_eval)
             diag_suggest(c->diag, "how often it measures stands ahead of its brace: `eval every "
                                   "2 epochs { .. }`");
     }
@@ -292,13 +292,13 @@ void check_cadence(Check *c, const Stmt *s) {
 
 void check_every(Check *c, Stmt *s) {
     check_cadence(c, s);
-    c->in_epoch = true;
+    c->at.in_epoch = true;
     check_between(c, s->body, s->body_count, s->of_steps ? "every .. steps" : "every epoch");
-    c->in_epoch = false;
+    c->at.in_epoch = false;
 }
 
 void check_measures(Check *c, const Stmt *eval) {
-    c->in_epoch = c->in_eval = true;
+    c->at.in_epoch = c->at.in_eval = true;
     check_between(c, eval->body, eval->body_count, "eval");
-    c->in_epoch = c->in_eval = false;
+    c->at.in_epoch = c->at.in_eval = false;
 }

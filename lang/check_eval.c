@@ -267,7 +267,8 @@ static void read_field(Reading *r, const Expr *e, const DataSource *source) {
 static bool read_name(void *context, Expr *e) {
     Reading *r = context;
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : e->kind == EXPR_NAME ? e : NULL;
-    const Symbol *s = base && base->kind == EXPR_NAME ? scope_find(r->c->scope, base->name) : NULL;
+    const Symbol *s =
+        base && base->kind == EXPR_NAME ? scope_find(r->c->at.scope, base->name) : NULL;
     if (!s) return true;
     if (e->kind == EXPR_MEMBER && s->kind == SYMBOL_DATA)
         read_field(r, e, s->stmt->data);
@@ -288,14 +289,14 @@ static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     Check *c = r->c;
     ast_walk_expr(formula, read_name, r);
     if (r->refused) return type_poison(c);
-    c->sweep = r->bank;
-    c->sweep_rows = sweep_rows(r->bank);
-    c->in_view = of_sample;
-    c->view = of_sample ? &no_view : NULL;
+    c->at.sweep = r->bank;
+    c->at.sweep_rows = sweep_rows(r->bank);
+    c->at.in_view = of_sample;
+    c->at.view = of_sample ? &no_view : NULL;
     const Type *type = check_expr(c, formula);
-    c->sweep = NULL;
-    c->in_view = false;
-    c->view = NULL;
+    c->at.sweep = NULL;
+    c->at.in_view = false;
+    c->at.view = NULL;
     if (type->kind != KIND_POISON && !r->reads_field)
         refuse_features(
             r, formula->span,
@@ -334,7 +335,7 @@ static void check_rows(Reading *r, Expr *formula, const Type *type) {
 static bool names_net(Check *c, const Expr *e) {
     while (e->kind == EXPR_MEMBER)
         e = e->args[0];
-    const Symbol *s = e->kind == EXPR_NAME ? scope_find(c->scope, e->name) : NULL;
+    const Symbol *s = e->kind == EXPR_NAME ? scope_find(c->at.scope, e->name) : NULL;
     return !s || s->kind == SYMBOL_NET || s->kind == SYMBOL_MODULE || s->kind == SYMBOL_POISON;
 }
 

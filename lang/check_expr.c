@@ -49,7 +49,7 @@ bool type_is_numeric(const Type *t) {
 /* Returns the dimension of a name: the value of a hyper, the rows of a source, or the name itself
  * if it is a dimension or a number of a signature. NULL for other names. */
 static Dim *dim_of_name(Check *c, const Expr *e) {
-    Symbol *s = e->symbol ? e->symbol : scope_find(c->scope, e->name);
+    Symbol *s = e->symbol ? e->symbol : scope_find(c->at.scope, e->name);
     if (!s) return NULL;
     if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
     if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data)
@@ -181,7 +181,7 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
  * method. */
 static const Symbol *hidden_by(const Check *c, const char *name) {
     const Symbol *found = NULL;
-    for (const Scope *scope = c->scope; scope && scope != c->outside && !found;
+    for (const Scope *scope = c->at.scope; scope && scope != c->at.outside && !found;
          scope = scope->parent)
         found = scope_find_in(scope, name);
     return found;
@@ -199,7 +199,7 @@ void binder_open(Check *c, Binder *b) {
             b->extent = dim_const(c->dims, 1);
         }
     }
-    const bool is_beside = visible && visible == scope_find_in(c->scope, b->name);
+    const bool is_beside = visible && visible == scope_find_in(c->at.scope, b->name);
     if (visible && !is_beside && visible->kind != SYMBOL_BUILTIN) {
         diag_report(c->diag, CODE_INDEX_HIDES, b->span, "the index `%s` hides another `%s`",
                     b->name, b->name);
@@ -232,7 +232,7 @@ static Type *check_kept(Check *c, Expr *e) {
         return type_poison(c);
     }
     Binder *outer = e->binders[kept];
-    Symbol *s = scope_find(c->scope, outer->name);
+    Symbol *s = scope_find(c->at.scope, outer->name);
     if (!s || s->kind != SYMBOL_INDEX) {
         diag_report(c->diag, CODE_KEPT_INDEX, outer->span,
                     "`%s` must be an index bound outside, as in `let p[i, %s] = %s`", outer->name,
@@ -242,11 +242,12 @@ static Type *check_kept(Check *c, Expr *e) {
     outer->same = s->binder->same ? s->binder->same : s->binder;
     scope_push(c);
     if (kept) binder_open(c, e->binders[0]);
-    const int unknown = c->unknown_names;
+    const int unknown = c->at.unknown_names;
     if (e->guard) check_guard(c, e->guard);
     Type *body = check_expr(c, e->args[0]);
     scope_pop(c);
-    if (kept) binders_close(c, e->binders, 1, type_is_poison(body) || c->unknown_names > unknown);
+    if (kept)
+        binders_close(c, e->binders, 1, type_is_poison(body) || c->at.unknown_names > unknown);
     if (type_is_poison(body)) return body;
     if (body->rank > 0 || !type_is_numeric(body)) {
         diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span,
@@ -284,13 +285,13 @@ static Type *check_reduce(Check *c, Expr *e) {
     scope_push(c);
     for (int i = 0; i < e->binder_count; i++)
         binder_open(c, e->binders[i]);
-    const int unknown = c->unknown_names;
+    const int unknown = c->at.unknown_names;
     if (e->guard) check_guard(c, e->guard);
     Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
     scope_pop(c);
     binders_close(c, e->binders, e->binder_count,
                   type_is_poison(body) || (e->guard && type_is_poison(e->guard->type)) ||
-                      c->unknown_names > unknown);
+                      c->at.unknown_names > unknown);
     if (type_is_poison(body)) return body;
     if (body->rank > 0) {
         diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span,
@@ -319,18 +320,38 @@ static Type *check_reduce(Check *c, Expr *e) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* Returns the place where the module declares the name, or NULL. A name that is not visible is
- * declared further down, because values are defined from top to bottom. */
-static const Span *declared_later(const Check *c, const char *name) {
-    for (int i = 0; i < c->module->stmt_count; i++) {
-        const Stmt *s = c->module->stmts[i];
-        if (s->name && strcmp(s->name, name) == 0) return &s->name_span;
-        bool names = s->kind == STMT_VIEW || s->kind == STMT_PARAM || s->kind == STMT_STATE ||
-                     s->kind == STMT_DRAW;
-        for (int p = 0; names && p < s->param_count; p++)
-            if (strcmp(s->params[p].name, name) == 0) return &s->params[p].span;
-    }
+/* True for the statements that declare the name in front of their `=`, `<-` or brackets. The name
+ * of a loss or a report is none that a formula can speak of. */
+static bool declares_its_name(const Stmt *s) {
+    return s->kind == STMT_LET || s->kind == STMT_NET || s->kind == STMT_FN ||
+           s->kind == STMT_OPTIMISER || s->kind == STMT_DATA || s->kind == STMT_QUEUE ||
+           s->kind == STMT_BANK;
+}
+
+static bool declares_params(const Stmt *s) {
+    return s->kind == STMT_VIEW || s->kind == STMT_PARAM || s->kind == STMT_STATE ||
+           s->kind == STMT_DRAW || s->kind == STMT_HYPER;
+}
+
+/* Returns the place where a statement declares the name, or NULL. */
+static const Span *declared_in(const Stmt *s, const char *name) {
+    if (declares_its_name(s) && strcmp(s->name, name) == 0) return &s->name_span;
+    for (int i = 0; declares_params(s) && i < s->param_count; i++)
+        if (strcmp(s->params[i].name, name) == 0) return &s->params[i].span;
+    for (int i = 0; i < s->carry_count; i++)
+        if (strcmp(s->carry[i]->name, name) == 0) return &s->carry[i]->name_span;
     return NULL;
+}
+
+/* Returns the place where the module will declare the name, or NULL. Values are defined from top to
+ * bottom, and a body is checked at its first call, so what counts is which statements were checked,
+ * and not where the name stands. */
+static const Span *declared_later(const Check *c, const char *name) {
+    const Module *m = c->at.module;
+    const Span *found = NULL;
+    for (int i = m->checked_count; i < m->stmt_count && !found; i++)
+        found = declared_in(m->stmts[i], name);
+    return found;
 }
 
 /* Help for an unknown name takes a search through all names. A text of thousands of errors gets
@@ -369,7 +390,7 @@ static bool stands_in_broken(const Module *module, const char *name) {
 }
 
 bool parse_was_broken(Check *c, const char *name) {
-    const bool broken = c->module->lacks_name || stands_in_broken(c->module, name);
+    const bool broken = c->at.module->lacks_name || stands_in_broken(c->at.module, name);
     c->misses_declaration |= broken;
     return broken;
 }
@@ -382,7 +403,7 @@ static bool is_foreign(Span span) {
 /* Attaches the fix of an unknown module: a line `use NAME` ahead of the first statement of the file
  * in which the name stands. */
 static void fix_use(Check *c, const Expr *name) {
-    const Module *m = c->module;
+    const Module *m = c->at.module;
     for (int i = 0; i < m->stmt_count; i++) {
         Span at = m->stmts[i]->span;
         if (at.source != name->span.source) continue;
@@ -398,7 +419,7 @@ static void fix_use(Check *c, const Expr *name) {
 /* Reports an unknown name, but not the same name twice in a row on one line, since the second
  * message would say nothing new. The help is the first guess that fits. */
 static void unknown_name(Check *c, const Expr *e) {
-    c->unknown_names++;
+    c->at.unknown_names++;
     if (is_foreign(e->span)) return;
     if (diag_error_count(c->diag) <= ENOUGH_ERRORS && parse_was_broken(c, e->name)) return;
     Span last = c->unknown;
@@ -413,14 +434,14 @@ static void unknown_name(Check *c, const Expr *e) {
     scope_suggest(c, e->name, e->span);
     if (meant)
         diag_suggest(c->diag, "%s", meant);
-    else if (c->in_signature)
+    else if (c->at.in_signature)
         diag_suggest(c->diag,
                      "the dimensions of a signature begin with a capital letter: `x[N, D]`");
     else if (habit_is_behind_reduction(e->span, e->name))
         diag_suggest(c->diag,
                      "a reduction ends ahead of `+` and `-`: `sum[%s] (a[%s] + b[%s])` goes on",
                      e->name, e->name, e->name);
-    else if (c->in_index && !e->name[1])
+    else if (c->at.in_index && !e->name[1])
         diag_suggest(c->diag,
                      "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, "
                      "`let y[%s] = ..`",
@@ -433,10 +454,10 @@ static void unknown_name(Check *c, const Expr *e) {
 }
 
 static Type *check_name(Check *c, Expr *e) {
-    Symbol *s = scope_find(c->scope, e->name);
+    Symbol *s = scope_find(c->at.scope, e->name);
     const Span *later =
         s || diag_error_count(c->diag) > ENOUGH_ERRORS ? NULL : declared_later(c, e->name);
-    if (later && later->begin > e->span.begin) {
+    if (later) {
         diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined",
                     e->name);
         diag_note(c->diag, *later, "its definition is here");
@@ -601,16 +622,25 @@ static Type *check_member(Check *c, Expr *e) {
 /* ---- reads of arrays ------------------------------------------------------------------------- */
 
 /* True after a message about a place below 0. With `else` a read outside has a value, so such a
- * place is allowed. In a choice, a hyper may decide that the read is not done at all. */
+ * place is allowed. Where a hyper is in it, a condition may decide that the read is not done. */
 static bool refuse_negative_place(Check *c, const Expr *e, const Type *base) {
-    for (int i = 0; i < e->arg_count && !c->in_default; i++) {
+    for (int i = 0; i < e->arg_count && !c->at.in_default; i++) {
         const Expr *at = e->args[i];
-        if (!at->is_constant || at->constant >= 0 || (at->is_tunable && c->in_choice)) continue;
-        diag_report(c->diag, CODE_OUT_OF_RANGE, at->span,
-                    "a place in an array is at least 0, and this is %.9g", at->constant);
+        if (!at->is_constant || at->constant >= 0) continue;
+        Doubt doubt = {
+            .code = CODE_OUT_OF_RANGE,
+            .span = at->span,
+            .sentence = arena_printf(
+                c->arena, "a place in an array is at least 0, and this is %.9g", at->constant)};
         if (i < base->rank)
-            diag_suggest(c->diag, "the last one is `%s - %.9g`", dim_text(c->arena, base->dims[i]),
-                         -at->constant);
+            doubt.help = arena_printf(c->arena, "the last one is `%s - %.9g`",
+                                      dim_text(c->arena, base->dims[i]), -at->constant);
+        if (at->is_tunable) {
+            check_doubt(c, doubt);
+            continue;
+        }
+        diag_report(c->diag, doubt.code, doubt.span, "%s", doubt.sentence);
+        if (doubt.help) diag_suggest(c->diag, "%s", doubt.help);
         return true;
     }
     return false;
@@ -661,12 +691,16 @@ static void check_subscript(Check *c, const Expr *e, int axis, Dim *extent) {
 }
 
 static Type *check_index(Check *c, Expr *e) {
+    /* The `else` of a read is that of this read, and not of others in its subscripts. */
+    const bool is_default = c->at.in_default;
+    const bool was_index = c->at.in_index;
+    c->at.in_default = false;
     Type *base = check_expr(c, e->callee);
-    bool was_index = c->in_index;
-    c->in_index = true;
+    c->at.in_index = true;
     for (int i = 0; i < e->arg_count; i++)
         check_expr(c, e->args[i]);
-    c->in_index = was_index;
+    c->at.in_index = was_index;
+    c->at.in_default = is_default;
     if (type_is_poison(base)) return base;
     if (refuse_negative_place(c, e, base) || refuse_many_indices(c, e, base) ||
         refuse_whole_queue(c, e))
@@ -750,11 +784,11 @@ static bool check_arm(Check *c, const Expr *arm) {
 
 static Type *check_if(Check *c, Expr *e) {
     Type *t = check_expr(c, e->args[0]);
-    const bool was_choice = c->in_choice;
-    c->in_choice = true;
+    const bool was_choice = c->at.in_choice;
+    c->at.in_choice = true;
     Type *a = check_expr(c, e->args[1]);
     Type *b = check_expr(c, e->args[2]);
-    c->in_choice = was_choice;
+    c->at.in_choice = was_choice;
     if (type_is_poison(t) || type_is_poison(a) || type_is_poison(b)) return type_poison(c);
     if (t->kind != KIND_BOOL) {
         diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span,
@@ -812,10 +846,10 @@ static Type *check_copy(Check *c, Expr *e) {
 static Type *check_default(Check *c, Expr *e) {
     Expr *given = e->args[0];
     Expr *instead = e->args[1];
-    const bool was_default = c->in_default;
-    c->in_default = given->kind == EXPR_INDEX;
+    const bool was_default = c->at.in_default;
+    c->at.in_default = given->kind == EXPR_INDEX;
     Type *t = check_expr(c, given);
-    c->in_default = was_default;
+    c->at.in_default = was_default;
     Type *other = check_expr(c, instead);
     if (given->kind != EXPR_INDEX && given->kind != EXPR_REDUCE) {
         diag_report(c->diag, CODE_ELSE_PLACE, given->span,

@@ -83,14 +83,14 @@ int64_t source_rows(Check *c, DataSource *data, Span span) {
 }
 
 int64_t source_batch(const Check *c, const DataSource *data) {
-    if (c->sweep == data) return c->sweep_rows;
-    return c->stage && c->stage->batch && data->follows ? c->stage->batch : data->batch;
+    if (c->at.sweep == data) return c->at.sweep_rows;
+    return c->at.stage && c->at.stage->batch && data->follows ? c->at.stage->batch : data->batch;
 }
 
 /* Reports a read outside of all stages where stages have different batches. Such a line belongs to
  * every stage, and its arrays have one size. */
 static void report_stages(Check *c, const DataSource *data, Span span) {
-    if (c->stage || !data->follows) return;
+    if (c->at.stage || !data->follows) return;
     for (int i = 0; i < c->method->spec->stmt_count; i++) {
         const Stmt *s = c->method->spec->stmts[i];
         if (s->kind != STMT_STAGE || !s->batch || s->batch == data->batch) continue;
@@ -123,6 +123,42 @@ static void report_small(Check *c, DataSource *data, Span span) {
         (long long)data->rows, (long long)data->rows);
 }
 
+/* Notes a read of a batch in the body that is being checked, one for each source. */
+static void note_read(Check *c, BatchRead read) {
+    Scheme *body = c->at.body;
+    for (int i = 0; i < body->reads.count; i++)
+        if (body->reads.items[i].data == read.data && body->reads.items[i].rows == read.rows)
+            return;
+    array_push(c->arena, &body->reads, read);
+}
+
+bool check_reads_of_body(Check *c, const Scheme *scheme, const char *name, Span call) {
+    for (int i = 0; i < scheme->reads.count; i++) {
+        const BatchRead read = scheme->reads.items[i];
+        const int64_t rows = source_batch(c, read.data);
+        const bool is_nowhere = c->at.in_epoch && c->at.sweep != read.data;
+        const char *field = span_text(c->arena, read.field->span);
+        if (c->at.in_view || is_nowhere || rows != read.rows) {
+            const char *here = c->at.in_view ? "that of one sample"
+                               : is_nowhere
+                                   ? "none"
+                                   : arena_printf(c->arena, "one of %lld", (long long)rows);
+            diag_report(c->diag, CODE_BATCH_OF_BODY, call,
+                        "`%s` reads `%s`, a batch of %lld samples, and here is %s", name, field,
+                        (long long)read.rows, here);
+            diag_note(c->diag, read.field->span, "it is read here, alike for all calls of `%s`",
+                      name);
+            diag_suggest(c->diag,
+                         "let `%s` have it as an argument: a parameter in place of `%s`, and each "
+                         "call gives what is meant there",
+                         name, field);
+            return false;
+        }
+        if (c->at.body && c->at.body != scheme) note_read(c, read);
+    }
+    return true;
+}
+
 Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     const bool whole = symbol->kind == SYMBOL_FIELD; /* true for a name such as train.all */
     DataSource *data = symbol->stmt->data;
@@ -138,17 +174,18 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
         return s->type = type_poison(c);
     }
     if (whole) return s->type = field_type(c, field, source_rows(c, data, e->span));
-    c->seen = data;
-    if (c->in_epoch && c->sweep != data) {
+    if (c->at.in_epoch && c->at.sweep != data) {
         diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "%s there is no batch of `%s`",
-                    c->in_eval ? "in `eval`" : "between two epochs", symbol->name);
+                    c->at.in_eval ? "in `eval`" : "between two epochs", symbol->name);
         diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`",
                      symbol->name, symbol->name, e->name);
         return s->type = type_poison(c);
     }
-    if (c->sweep != data) report_small(c, data, e->span);
-    if (c->sweep != data) report_stages(c, data, e->span);
-    return s->type = field_type(c, field, c->in_view ? 0 : source_batch(c, data));
+    if (c->at.sweep != data) report_small(c, data, e->span);
+    if (c->at.sweep != data) report_stages(c, data, e->span);
+    if (c->at.body)
+        note_read(c, (BatchRead){.field = e, .data = data, .rows = source_batch(c, data)});
+    return s->type = field_type(c, field, c->at.in_view ? 0 : source_batch(c, data));
 }
 
 const DataField *check_named_field(Check *c, Expr *e) {

@@ -165,7 +165,7 @@ static void check_whole_update(Check *c, Stmt *s, Expr *target) {
  * index, and nothing else binds d. */
 static bool updates_elements(Check *c, const Expr *target) {
     const Expr *at = target->kind == EXPR_INDEX ? target->args[0] : NULL;
-    if (!at || at->kind != EXPR_NAME || scope_find(c->scope, at->name)) return false;
+    if (!at || at->kind != EXPR_NAME || scope_find(c->at.scope, at->name)) return false;
     const char *name = target->callee->kind == EXPR_NAME ? target->callee->name : "s";
     diag_report(c->diag, CODE_UPDATE, target->span,
                 "an update binds no index: it renews the whole of `%s`, or rows by their numbers",

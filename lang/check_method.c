@@ -121,12 +121,12 @@ static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
 /* Checks both branches. A branch under the name of a stage is checked for the batch of that
  * stage. */
 static void check_when(Check *c, Module *m, Stmt *s) {
-    const Stmt *outer = c->stage;
+    const Stmt *outer = c->at.stage;
     check_condition(c, s->value, "what stands after `when`");
     const Symbol *name = s->value->kind == EXPR_NAME ? s->value->symbol : NULL;
-    if (name && name->kind == SYMBOL_STAGE) c->stage = name->stmt;
+    if (name && name->kind == SYMBOL_STAGE) c->at.stage = name->stmt;
     check_branch(c, m, s->body, s->body_count);
-    c->stage = outer;
+    c->at.stage = outer;
     check_branch(c, m, s->otherwise, s->otherwise_count);
 }
 

@@ -57,8 +57,8 @@ void check_scan(Check *c, Stmt *s) {
     declare_carries(c, s);
     scope_push(c);
     binder_open(c, s->binders[0]);
-    Stmt *outer = c->scan;
-    c->scan = s;
+    Stmt *outer = c->at.scan;
+    c->at.scan = s;
     for (int i = 0; i < s->body_count; i++) {
         StmtKind kind = s->body[i]->kind;
         if (kind == STMT_LET || kind == STMT_DRAW || kind == STMT_SCAN || kind == STMT_NEXT)
@@ -68,7 +68,7 @@ void check_scan(Check *c, Stmt *s) {
                         "the body of a scan is made of let, draw, scan and next; what it carries "
                         "is there after it, under its name");
     }
-    c->scan = outer;
+    c->at.scan = outer;
     scope_pop(c);
     for (int i = 0; i < s->carry_count; i++) {
         if (may_have_next(s, s->carry[i]) || parse_was_broken(c, s->carry[i]->name)) continue;
@@ -82,10 +82,10 @@ void check_scan(Check *c, Stmt *s) {
 }
 
 static void unknown_carry(Check *c, const Stmt *s) {
-    const char **names = arena_array(c->arena, const char *, c->scan->carry_count);
+    const char **names = arena_array(c->arena, const char *, c->at.scan->carry_count);
     int count = 0;
-    for (int i = 0; i < c->scan->carry_count; i++)
-        names[count++] = c->scan->carry[i]->name;
+    for (int i = 0; i < c->at.scan->carry_count; i++)
+        names[count++] = c->at.scan->carry[i]->name;
     diag_report(c->diag, CODE_SCAN, s->name_span,
                 "the scan does not carry `%s`; what it carries stands with its start in "
                 "parentheses: `(%s = ..)`",
@@ -106,21 +106,22 @@ void check_next(Check *c, Stmt *s) {
     if (s->is_function)
         diag_report(c->diag, CODE_SCAN, s->name_span,
                     "`next` gives a value, and `%s` is written as a function", s->name);
-    if (!c->scan) {
+    if (!c->at.scan) {
         diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
                     "`next` belongs into the body of a scan");
         return;
     }
-    Stmt *carry = find_carry(c->scan, s->name);
+    Stmt *carry = find_carry(c->at.scan, s->name);
     if (!carry) {
         unknown_carry(c, s);
         return;
     }
-    for (int i = 0; c->scan->body[i] != s; i++) {
-        if (c->scan->body[i]->kind != STMT_NEXT || strcmp(c->scan->body[i]->name, s->name) != 0)
+    for (int i = 0; c->at.scan->body[i] != s; i++) {
+        if (c->at.scan->body[i]->kind != STMT_NEXT ||
+            strcmp(c->at.scan->body[i]->name, s->name) != 0)
             continue;
         diag_report(c->diag, CODE_SCAN, s->name_span, "`%s` has its next value already", s->name);
-        diag_note(c->diag, c->scan->body[i]->span, "it is given here");
+        diag_note(c->diag, c->at.scan->body[i]->span, "it is given here");
     }
     s->symbol = carry->symbol;
     const Type *carried = carry->symbol->type;

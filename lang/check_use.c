@@ -125,16 +125,22 @@ static void report_unusable(Check *c, const Stmt *s, Span span) {
     diag_note(c->diag, span, "it is used here");
 }
 
-/* Drops the statements that a module may not contain, and reports the first of them. */
+/* Drops the statements that a module may not contain, and reports the first of them. They count as
+ * broken text, so that nothing is said about the names that they declare. */
 static void keep_usable(Check *c, Module *m, Span span) {
     int kept = 0;
     bool said = false;
+    Span *broken = arena_array(c->arena, Span, m->broken_count + m->stmt_count + 1);
+    for (int i = 0; i < m->broken_count; i++)
+        broken[i] = m->broken[i];
+    m->broken = broken;
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
         if (may_be_used(s)) {
             m->stmts[kept++] = s;
             continue;
         }
+        broken[m->broken_count++] = s->span;
         if (!said) report_unusable(c, s, span);
         said = true;
     }
@@ -227,13 +233,13 @@ static const char *name_of_own(Check *c, const Param *p) {
 /* True if another file of the same module uses this module under this name already. That is no
  * mistake, because each file says what it needs. */
 static bool is_of_another_file(const Check *c, const Param *p, const Module *m) {
-    const Symbol *s = scope_find_in(c->scope, p->name);
+    const Symbol *s = scope_find_in(c->at.scope, p->name);
     return s && s->kind == SYMBOL_MODULE && s->span.source != p->span.source && s->module == m;
 }
 
 static void declare_use(Check *c, Stmt *s, Param *p, Module *m) {
     if (is_of_another_file(c, p, m)) return;
-    const Symbol *other = scope_find_in(c->scope, p->name);
+    const Symbol *other = scope_find_in(c->at.scope, p->name);
     Symbol *symbol = scope_declare(c, SYMBOL_MODULE, p->name, p->span, s, NULL);
     if (p->path && other)
         diag_suggest(c->diag, "another name for it stands behind `as`: `use \"%s\" as %s2`",
@@ -247,7 +253,7 @@ static void declare_use(Check *c, Stmt *s, Param *p, Module *m) {
  * errors. */
 static void declare_unusable(Check *c, Stmt *s, Param *p) {
     if (!p->name) p->name = name_of_path(c, p->path);
-    if (!scope_find_in(c->scope, p->name)) declare_use(c, s, p, NULL);
+    if (!scope_find_in(c->at.scope, p->name)) declare_use(c, s, p, NULL);
 }
 
 void check_use(Check *c, Stmt *s) {

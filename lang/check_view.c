@@ -32,8 +32,8 @@ typedef struct Search {
 static bool find_row_index(void *context, Expr *e) {
     Search *s = context;
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : NULL;
-    const Symbol *symbol = base && base->kind == EXPR_NAME ? scope_find(s->c->scope, base->name)
-                           : e->kind == EXPR_NAME          ? scope_find(s->c->scope, e->name)
+    const Symbol *symbol = base && base->kind == EXPR_NAME ? scope_find(s->c->at.scope, base->name)
+                           : e->kind == EXPR_NAME          ? scope_find(s->c->at.scope, e->name)
                                                            : NULL;
     if (base && symbol && symbol->kind == SYMBOL_DATA && strcmp(e->name, "all") != 0) {
         Dim *rows = dim_const(s->c->dims, source_batch(s->c, symbol->stmt->data));
@@ -58,11 +58,10 @@ static Dim *rows_of_view(Check *c, Stmt *s) {
             c->diag, CODE_VIEW, search.other->span,
             "a view is of the samples of one batch, and this field comes in batches of another "
             "size, %s",
-            dim_text(
-                c->arena,
-                dim_const(c->dims,
-                          source_batch(
-                              c, scope_find(c->scope, search.other->args[0]->name)->stmt->data))));
+            dim_text(c->arena,
+                     dim_const(c->dims,
+                               source_batch(c, scope_find(c->at.scope, search.other->args[0]->name)
+                                                   ->stmt->data))));
         diag_note(c->diag, search.field->span, "this one in batches of %s",
                   dim_text(c->arena, search.of_field));
     }
@@ -72,15 +71,15 @@ static Dim *rows_of_view(Check *c, Stmt *s) {
 Type *type_of_sample(Check *c, Expr *name, Type *whole) {
     const Symbol *s = name->symbol;
     name->is_sample = false;
-    if (!c->in_view || !c->view_rows || !may_be_sampled(s) || whole != s->type) return whole;
+    if (!c->at.in_view || !c->at.view_rows || !may_be_sampled(s) || whole != s->type) return whole;
     const int axis = batch_axis(s);
-    if (whole->rank <= axis || whole->dims[axis] != c->view_rows) return whole;
+    if (whole->rank <= axis || whole->dims[axis] != c->at.view_rows) return whole;
     Dim *dims[MAX_RANK];
     int rank = 0;
     for (int i = 0; i < whole->rank; i++)
         if (i != axis) dims[rank++] = whole->dims[i];
     name->is_sample = true;
-    array_push(c->arena, &c->view->reads, name);
+    array_push(c->arena, &c->at.view->reads, name);
     return type_make(c, whole->kind, rank, dims);
 }
 
@@ -91,7 +90,8 @@ Type *type_of_sample(Check *c, Expr *name, Type *whole) {
 static const Stmt *recipe_of(Check *c, const Expr *call) {
     if (call->kind != EXPR_CALL || !call->arg_count) return NULL;
     const int errors = diag_error_count(c->diag);
-    if (call->callee->kind == EXPR_NAME && !scope_find(c->scope, call->callee->name)) return NULL;
+    if (call->callee->kind == EXPR_NAME && !scope_find(c->at.scope, call->callee->name))
+        return NULL;
     check_expr(c, call->callee);
     const Symbol *s = call->callee->symbol;
     if (diag_error_count(c->diag) > errors || !s || s->kind != SYMBOL_FN) return NULL;
@@ -107,7 +107,7 @@ static int arrays_given(Check *c, const Expr *call) {
     while (count < call->arg_count && !(call->arg_names && call->arg_names[count])) {
         const Expr *e = call->args[count];
         if (e->kind != EXPR_MEMBER && e->kind != EXPR_NAME) break;
-        if (e->kind == EXPR_NAME && !scope_find(c->scope, e->name)) break;
+        if (e->kind == EXPR_NAME && !scope_find(c->at.scope, e->name)) break;
         const Type *type = check_expr(c, call->args[count]);
         if (type->rank == 0 && type->kind != KIND_POISON)
             break; /* an unknown name may be an array */
@@ -193,7 +193,7 @@ static Type *view_type(Check *c, Param *view, const Type *sample) {
         }
         dims[rank++] = count;
     }
-    dims[rank++] = c->view_rows;
+    dims[rank++] = c->at.view_rows;
     for (int i = 0; i < sample->rank; i++)
         dims[rank++] = sample->dims[i];
     return type_make(c, sample->kind, rank, dims);
@@ -206,7 +206,7 @@ static bool is_of_elements(const Type *t) {
 
 static Type *named_type(Check *c, const Stmt *s, Param *p, const Expr *recipe, const Type *sample) {
     if (sample->kind == KIND_POISON) return type_poison(c);
-    if (!c->view_rows) {
+    if (!c->at.view_rows) {
         diag_report(c->diag, CODE_VIEW, s->span,
                     "a view is made of what has the batch in front: a field of the data, like "
                     "`train.image`, another view or a `let`; none is used here");
@@ -221,10 +221,10 @@ static Type *named_type(Check *c, const Stmt *s, Param *p, const Expr *recipe, c
 }
 
 void check_view(Check *c, Stmt *s) {
-    Stmt *outer = c->view;
-    c->in_view = true;
-    c->view = s;
-    c->view_rows = rows_of_view(c, s);
+    Stmt *outer = c->at.view;
+    c->at.in_view = true;
+    c->at.view = s;
+    c->at.view_rows = rows_of_view(c, s);
     share_recipe(c, s);
     const bool refused = s->each && !s->each[0];
     Type **types = arena_array(c->arena, Type *, s->param_count);
@@ -234,7 +234,7 @@ void check_view(Check *c, Stmt *s) {
                    : i && !s->each ? types[0]
                                    : check_expr(c, s->each ? s->each[i] : s->value);
     if (s->each) s->value->type = types[0];
-    c->in_view = false;
+    c->at.in_view = false;
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         p->type = named_type(c, s, p, s->each && !refused ? s->each[i] : s->value, types[i]);
@@ -246,6 +246,6 @@ void check_view(Check *c, Stmt *s) {
             types[0] = p->type;
         }
     }
-    c->view = outer;
-    c->view_rows = NULL;
+    c->at.view = outer;
+    c->at.view_rows = NULL;
 }

@@ -129,34 +129,48 @@ static const char *shown(Check *c, const Expr *e) {
                         e->span.source->text + e->span.begin, text);
 }
 
-/* Reports an operation on constants that has no value. In an arm of `if`, an operand with a hyper
- * in it is not reported, because the condition may exclude just that value of the hyper. */
+/* Reports an operation on constants that has no value. If a hyper is in an operand, a condition
+ * around the operation, or around a call of the body in which it stands, may exclude just that
+ * value of the hyper. */
+static void report_no_value(Check *c, Span span, bool is_tunable, const char *sentence) {
+    if (is_tunable)
+        check_doubt(c, (Doubt){.code = CODE_NO_VALUE, .span = span, .sentence = sentence});
+    else
+        diag_report(c->diag, CODE_NO_VALUE, span, "%s", sentence);
+}
+
+/* Looks for a binary operation on constants that has no value. */
+static void find_nonsense_of_operator(Check *c, const Expr *e, const Expr *last) {
+    const Expr *first = e->args[0];
+    if (last->constant == 0 && e->op == OP_DIV)
+        report_no_value(c, last->span, last->is_tunable,
+                        arena_printf(c->arena, "a division by %s has no value", shown(c, last)));
+    if (last->constant == 0 && (e->op == OP_MOD || e->op == OP_FLOORDIV))
+        report_no_value(c, last->span, last->is_tunable,
+                        arena_printf(c->arena, "`%s` by %s has no value",
+                                     e->op == OP_MOD ? "mod" : "div", shown(c, last)));
+    if (e->op == OP_POW && first->is_constant && !isfinite(pow(first->constant, last->constant)))
+        report_no_value(c, e->span, first->is_tunable || last->is_tunable,
+                        arena_printf(c->arena, "%s to the power of %s has no finite value",
+                                     shown(c, first), shown(c, last)));
+}
+
+/* Looks for an operation on constants that has no value. */
 static void find_nonsense(Check *c, Expr *e) {
     const Expr *last = e->arg_count ? e->args[e->arg_count - 1] : NULL;
-    if (!last || !last->is_constant || (c->in_choice && last->is_tunable)) return;
-    if (e->kind == EXPR_BINARY && last->constant == 0) {
-        if (e->op == OP_DIV)
-            diag_report(c->diag, CODE_NO_VALUE, last->span, "a division by %s has no value",
-                        shown(c, last));
-        else if (e->op == OP_MOD || e->op == OP_FLOORDIV)
-            diag_report(c->diag, CODE_NO_VALUE, last->span, "`%s` by %s has no value",
-                        e->op == OP_MOD ? "mod" : "div", shown(c, last));
-    }
-    if (e->kind == EXPR_BINARY && e->op == OP_POW && e->args[0]->is_constant &&
-        !isfinite(pow(e->args[0]->constant, last->constant)))
-        diag_report(c->diag, CODE_NO_VALUE, e->span, "%s to the power of %s has no finite value",
-                    shown(c, e->args[0]), shown(c, last));
+    if (!last || !last->is_constant) return;
+    if (e->kind == EXPR_BINARY) find_nonsense_of_operator(c, e, last);
     if (e->kind != EXPR_CALL || e->arg_count != 1) return;
     const char *name = e->callee->name;
-    if (strcmp(name, "log") == 0 && last->constant <= 0)
-        diag_report(c->diag, CODE_NO_VALUE, last->span, "`log` of %s has no finite value",
-                    shown(c, last));
-    if (strcmp(name, "log1p") == 0 && last->constant <= -1)
-        diag_report(c->diag, CODE_NO_VALUE, last->span, "`log1p` of %s has no finite value",
-                    shown(c, last));
+    const bool is_log = strcmp(name, "log") == 0 && last->constant <= 0;
+    const bool is_log1p = strcmp(name, "log1p") == 0 && last->constant <= -1;
+    if (is_log || is_log1p)
+        report_no_value(
+            c, last->span, last->is_tunable,
+            arena_printf(c->arena, "`%s` of %s has no finite value", name, shown(c, last)));
     if (strcmp(name, "sqrt") == 0 && last->constant < 0)
-        diag_report(c->diag, CODE_NO_VALUE, last->span, "`sqrt` of %s is no real number",
-                    shown(c, last));
+        report_no_value(c, last->span, last->is_tunable,
+                        arena_printf(c->arena, "`sqrt` of %s is no real number", shown(c, last)));
 }
 
 void constant_find(Check *c, Expr *e) {

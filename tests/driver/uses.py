@@ -98,6 +98,13 @@ def refusals(folder):
                   'use "gone.cpl", ./broken\nfn f(x) = gone.g(x) + broken.g(x)\n')
     done = checked(folder, "x.cpl")
     check(len(re.findall(r"error\[", done.stderr)) == 3, "one error for each mistake", done.stderr)
+    # nor is a name that a statement declares which was refused
+    write_tree(folder, {"many/a.cpl": "fn f(x) = x * late\nlet early = f(1)\n",
+                        "many/b.cpl": "let late = 2\nfn g(x) = x * early\n"})
+    command.write(f"{folder}/x.cpl", "use ./many\nfn f(x) = many.f(x) + many.g(x)\n")
+    done = checked(folder, "x.cpl")
+    check(len(re.findall(r"error\[", done.stderr)) == 1, "one error for a method in a module",
+          done.stderr)
 
 
 def findings(folder):
