@@ -497,6 +497,25 @@ static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
     return KIND_REAL;
 }
 
+/* True if elements of a kind may start as this: an int may be the start of reals. */
+static bool starts_kind(TypeKind element, TypeKind start) {
+    return start == element || start == KIND_ANY_SHAPE ||
+           (element == KIND_REAL && start == KIND_INT);
+}
+
+static void report_start_kind(Check *c, const Param *p, TypeKind element, const Type *start) {
+    diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` holds %s, and its start is %s",
+                p->name,
+                element == KIND_INT    ? "whole numbers"
+                : element == KIND_BOOL ? "conditions"
+                                       : "reals",
+                type_text(c->arena, start));
+    if (element == KIND_BOOL)
+        diag_suggest(c->diag, "a condition starts as `false` or `true`");
+    else if (start->kind == KIND_BOOL)
+        diag_suggest(c->diag, "a number starts as `0` or `1`");
+}
+
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
@@ -511,10 +530,8 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
             value->rank && !type_same_shape(value, p->type))
             diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s",
                         p->name, type_text(c->arena, p->type), type_text(c->arena, value));
-        if (element == KIND_INT && value->kind == KIND_REAL)
-            diag_report(c->diag, CODE_START_SHAPE, p->value->span,
-                        "`%s` holds whole numbers, and its start is %s", p->name,
-                        type_text(c->arena, value));
+        if (value->kind != KIND_POISON && !starts_kind(element, value->kind))
+            report_start_kind(c, p, element, value);
         p->symbol = scope_declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
     }

@@ -41,28 +41,43 @@ static void note_parameter(Check *c, const Param *param) {
     diag_note(c->diag, param->span, "`%s` is declared here", param->name);
 }
 
-/* True if an argument fits a parameter by the kind of its elements: an int counts as a real, and an
- * array of ints as an array of conditions. An array of ints for an array of reals is refused
- * before. */
+/* True if an argument fits a parameter by the kind of its elements: an int counts as a real. An
+ * array of ints for an array of reals is refused before. */
 static bool kinds_fit(const Type *want, const Type *given) {
     return want->kind == given->kind || (want->kind == KIND_REAL && type_is_numeric(given)) ||
-           want->kind == KIND_ANY_SHAPE ||
-           (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
+           want->kind == KIND_ANY_SHAPE;
+}
+
+static void report_kind(Check *c, const Param *param, const Type *given, Span span) {
+    diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name,
+                type_text(c->arena, param->type), type_text(c->arena, given));
+}
+
+/* Suggests, below the message about the kind of an argument, what makes it one of the kind. */
+static void suggest_kind(Check *c, const Type *want, const Type *given, Span span) {
+    const bool from_numbers = type_is_numeric(given);
+    if (want->kind == KIND_BOOL && from_numbers && given->rank)
+        diag_suggest(c->diag, "a comparison makes conditions of numbers: `let m[i] = y[i] != 0`");
+    else if (want->kind == KIND_BOOL && want->rank == 0)
+        option_suggest_truth(c, span);
+    else if (want->kind == KIND_INT && given->kind == KIND_REAL)
+        diag_suggest(c->diag, "`floor(x)` and `round(x)` make whole numbers of reals");
+    else if (want->kind == KIND_REAL && given->kind == KIND_BOOL)
+        diag_suggest(c->diag, "`real(..)` makes 1 and 0 of conditions");
 }
 
 /* True after a message: the argument differs from the parameter in kind or in its number of
  * axes. */
 static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given, Span span) {
     const Type *want = param->type;
-    bool lacks_flat = false, is_no_truth = false;
+    bool lacks_flat = false, is_other_kind = false;
     if (want->kind == KIND_REAL && given->kind == KIND_INT && want->rank > 0) {
         diag_report(c->diag, CODE_LABEL_AS_FEATURE, span,
                     "`%s` is an array of reals, and this is %s: labels and indices are no features",
                     param->name, type_text(c->arena, given));
     } else if (!kinds_fit(want, given)) {
-        diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name,
-                    type_text(c->arena, want), type_text(c->arena, given));
-        is_no_truth = want->kind == KIND_BOOL && want->rank == 0;
+        report_kind(c, param, given, span);
+        is_other_kind = true;
     } else if (want->rank != given->rank) {
         diag_report(c->diag, CODE_ARGUMENT_RANK, span, "`%s` has %d %s, and this is %s",
                     param->name, want->rank, want->rank == 1 ? "axis" : "axes",
@@ -73,7 +88,7 @@ static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given,
     }
     note_parameter(c, param);
     if (lacks_flat) diag_suggest(c->diag, "%s", "`flatten(x)` makes one row of each sample");
-    if (is_no_truth) option_suggest_truth(c, span);
+    if (is_other_kind) suggest_kind(c, want, given, span);
     return true;
 }
 
@@ -633,6 +648,25 @@ static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Binding
     }
 }
 
+/* Notes the shape of an array to whose elements a function of scalars is applied. False after a
+ * message: the array before it has another shape, or its elements do not fit the parameter. */
+static bool maps_over(Check *c, const Stmt *fn, const Param *param, const Expr *array,
+                      Type **shape) {
+    Type *given = array->type;
+    if (*shape && !type_same_shape(*shape, given)) {
+        diag_report(c->diag, CODE_SHAPES_DIFFER, array->span,
+                    "`%s` acts element by element, and the shapes differ: %s and %s", fn->name,
+                    type_text(c->arena, *shape), type_text(c->arena, given));
+        return false;
+    }
+    *shape = given;
+    if (type_is_poison(param->type) || kinds_fit(param->type, given)) return true;
+    report_kind(c, param, given, array->span);
+    note_parameter(c, param);
+    suggest_kind(c, param->type, given, array->span);
+    return false;
+}
+
 static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     const Stmt *fn = symbol->stmt;
     Scheme *scheme = type_scheme_of(c, symbol);
@@ -655,13 +689,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
         }
         if (given->kind == KIND_ANY_SHAPE) return given;
         if (scalars && given->rank > 0) {
-            if (shape && !type_same_shape(shape, given)) {
-                diag_report(c->diag, CODE_SHAPES_DIFFER, placed[i]->span,
-                            "`%s` acts element by element, and the shapes differ: %s and %s",
-                            fn->name, type_text(c->arena, shape), type_text(c->arena, given));
-                return type_poison(c);
-            }
-            shape = given;
+            good &= maps_over(c, fn, &fn->params[i], placed[i], &shape);
             continue;
         }
         good &= unify(c, &fn->params[i], given, &b, placed[i]->span);

@@ -24,6 +24,26 @@ static bool same_row(const Type *value, const Type *array) {
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
+/* True after a message about what is pushed: a column holds numbers, and a queue without columns
+ * reals. */
+static bool refuse_pushed_kind(Check *c, const Expr *pushed, const Stmt *queue, bool is_column) {
+    const Type *value = pushed->type;
+    if (type_is_poison(value) || value->kind == KIND_REAL || (is_column && value->kind == KIND_INT))
+        return false;
+    diag_report(c->diag, CODE_QUEUE_ROW, pushed->span, "what is pushed is %s, and `%s` holds %s",
+                type_text(c->arena, value), queue->name,
+                is_column ? "numbers, reals or ints" : "reals");
+    diag_note(c->diag, queue->name_span, "the queue is declared here");
+    if (value->kind == KIND_BOOL)
+        diag_suggest(c->diag, "`real(..)` makes 1 and 0 of conditions");
+    else if (value->kind == KIND_INT)
+        diag_suggest(c->diag,
+                     "a column holds ints: `queue %s[..] { label <- .. }`, read as "
+                     "`%s.label[j]`",
+                     queue->name, queue->name);
+    return true;
+}
+
 /* Checks a column of a queue and declares its symbol, which only `Q.feat` finds. */
 static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
     Type *value = check_expr(c, p->value);
@@ -49,6 +69,7 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
                           .stmt = s,
                           .param = p,
                           .type = p->type};
+    if (refuse_pushed_kind(c, p->value, s, true)) return;
     if (type_is_poison(value) || type_is_poison(p->type) || same_row(value, p->type)) return;
     diag_report(c->diag, CODE_QUEUE_ROW, p->value->span,
                 "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
@@ -74,6 +95,7 @@ void check_push(Check *c, Stmt *s) {
     if (!s->value) return;
     Type *value = check_expr(c, s->value);
     Type *rows = s->symbol->type;
+    if (refuse_pushed_kind(c, s->value, s, false)) return;
     if (type_is_poison(value) || type_is_poison(rows) || same_row(value, rows)) return;
     diag_report(c->diag, CODE_QUEUE_ROW, s->value->span,
                 "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
