@@ -267,6 +267,8 @@ const GExpr *lower_hoist_scalar(Lower *l, const GExpr *expr, const char *name, S
 Value value_shallow(Lower *l, Value value, const char *name, Span span);
 const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free,
                                   int free_count);
+bool lower_speaks_only_of(Lower *l, const GExpr *condition, const GExpr *const *free,
+                          int free_count);
 bool lower_may_leave(Lower *l, const GExpr *e);
 /* Reports an index space of more than MOST_ELEMENTS points. */
 void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red,
@@ -311,6 +313,9 @@ double lower_known_number(Lower *l, const Expr *expr);
 /* Returns the value of a reduction, over the free indices. `otherwise` is its value where it has no
  * term, or NULL. */
 const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise);
+/* Returns the condition under which an element of the node is asked for, as far as a fault of other
+ * elements depends on it; NULL: always. */
+const GExpr *lower_active(Lower *l, const ComputeSpec *spec);
 /* Returns a node that sums over `red`. Its axes are the other free indices, which `free` gets. */
 GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red,
                       int red_count, const GExpr **free, int *free_count, Span span);
@@ -398,6 +403,8 @@ int64_t site_key(const char *path);
  * `data_dependent` if data decide, which only a run can check. */
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent,
                     int64_t *bad);
+/* True if every read without an `else` stays inside its array, whatever the data. */
+bool lower_reads_inside(Lower *l, const GExpr *e);
 
 /* lower_data.c */
 void lower_declare_source(Lower *l, const Stmt *stmt);

@@ -109,3 +109,17 @@ bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dep
     if (l->condition) add_indices_of_condition(&trial);
     return stays_inside(&trial, index, extent, low < 0 ? low : high, bad);
 }
+
+static VisitStep leaves(void *context, const GExpr *e) {
+    Lower *l = context;
+    bool data;
+    int64_t bad;
+    for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->arg_count; i++)
+        if (!prove_in_range(l, e->args[i], e->tensor->shape[i], &data, &bad) || data)
+            return VISIT_END;
+    return VISIT_INSIDE;
+}
+
+bool lower_reads_inside(Lower *l, const GExpr *e) {
+    return !expr_visit(e, leaves, l);
+}

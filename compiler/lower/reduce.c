@@ -22,7 +22,7 @@ static const GExpr *load_at(Lower *l, GNode *node, const GExpr *const *free, int
 }
 
 /* Makes a reduction over `red`, with an axis for each index that is free in value and guard; `free`
- * gets these. A reduction that may fault is active only where the condition around it holds. */
+ * gets these. */
 static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard,
                           const GExpr *const *red, int red_count, const GExpr **free,
                           int *free_count, bool empty_is_error, Span span) {
@@ -47,10 +47,8 @@ static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const 
     spec.value = value;
     spec.guard = guard;
     spec.empty_is_error = empty_is_error;
-    if (empty_is_error ||
-        (l->condition && (lower_may_leave(l, value) || lower_may_leave(l, guard))))
-        spec.active = lower_condition_over(l, l->condition, free, *free_count);
     spec.span = span;
+    spec.active = lower_active(l, &spec);
     return graph_compute(l->g, &spec);
 }
 
@@ -66,6 +64,7 @@ enum { MOST_POINTS = 100000 /* so many take a few milliseconds */ };
 typedef struct Emptiness {
     Lower *l;
     PointFormula *guard;
+    PointFormula *asked; /* where a row is asked for; NULL: everywhere */
     const GExpr *index[GRAPH_MAX_INDICES];
     int64_t value[GRAPH_MAX_INDICES];
     int count;
@@ -80,8 +79,14 @@ static bool next_point(Emptiness *p, int from, int count) {
     return false;
 }
 
-/* True if, at some values of the outer indices, the guard holds for no reduced index, whatever the
- * data are. */
+/* True if the row of the outer indices may be asked for. */
+static bool is_asked(const Emptiness *p) {
+    int64_t holds;
+    return !p->asked || !point_value(p->asked, p->value, &holds) || holds;
+}
+
+/* True if, at some values of the outer indices that are asked for, the guard holds for no reduced
+ * index, whatever the data are. */
 static bool has_empty_row(Emptiness *p, int outer, int inner) {
     do {
         bool any = false;
@@ -90,9 +95,26 @@ static bool has_empty_row(Emptiness *p, int outer, int inner) {
             int64_t holds;
             any = !point_value(p->guard, p->value, &holds) || holds;
         } while (!any && ++p->points < MOST_POINTS && next_point(p, outer, inner));
-        if (!any) return p->points < MOST_POINTS;
+        if (!any && p->points >= MOST_POINTS) return false;
+        if (!any && is_asked(p)) return true;
     } while (++p->points < MOST_POINTS && next_point(p, 0, outer));
     return false;
+}
+
+/* Fills in the outer indices of a guard, and of a condition on them (NULL: none), and the reduced
+ * ones. Returns how many the outer ones are, or -1 if the guard cannot be tried. */
+static int open_emptiness(Emptiness *p, const GExpr *guard, const GExpr *asked,
+                          const GExpr *const *red, int count) {
+    const GExpr *both[2] = {guard, asked};
+    Lower *l = p->l;
+    if (!guard || !expr_is_small_tree(guard) || (asked && !expr_is_small_tree(asked))) return -1;
+    const int outer = lower_sorted_free(l, both, 2, red, count, p->index);
+    if (outer + count > GRAPH_MAX_INDICES) return -1;
+    memcpy(p->index + outer, red, sizeof *red * (size_t)count);
+    p->count = outer + count;
+    p->guard = point_formula(l->arena, guard, p->index, p->count);
+    p->asked = asked ? point_formula(l->arena, asked, p->index, p->count) : NULL;
+    return outer;
 }
 
 /* Returns the line that the user wrote. For a formula in the library, it is that of the call that
@@ -124,13 +146,9 @@ static void report_no_term(Lower *l, Span span, const char *what) {
 static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExpr *const *red,
                          int count) {
     Emptiness p = {.l = l};
-    if (!guard || !l->program || l->condition || !expr_is_small_tree(guard)) return;
-    const int outer = lower_sorted_free(l, &guard, 1, red, count, p.index);
-    if (outer + count > GRAPH_MAX_INDICES) return;
-    memcpy(p.index + outer, red, sizeof *red * (size_t)count);
-    p.count = outer + count;
-    p.guard = point_formula(l->arena, guard, p.index, p.count);
-    if (!has_empty_row(&p, outer, count)) return;
+    if (!l->program || l->condition) return;
+    const int outer = open_emptiness(&p, guard, NULL, red, count);
+    if (outer < 0 || !has_empty_row(&p, outer, count)) return;
     const char *text =
         arena_printf(l->arena, "no `%s` fulfils the guard here", e->binders[0]->name);
     for (int i = 0; i < outer; i++) {
@@ -140,6 +158,63 @@ static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExp
                                 (long long)p.value[i]);
     }
     report_no_term(l, e->span, text);
+}
+
+/* ---- where a hoisted formula is needed ------------------------------------------------------- */
+
+/* True if all reads of the node stay inside by what its guard and `kept` say. */
+static bool reads_stay_inside(Lower *l, const ComputeSpec *spec, const GExpr *kept) {
+    const GExpr *saved = l->condition;
+    l->condition = gx_and(l->g, kept, spec->guard);
+    const bool stay = lower_reads_inside(l, spec->value) && lower_reads_inside(l, spec->guard);
+    l->condition = saved;
+    return stay;
+}
+
+/* True if it is known that a row which `kept` lets through has no term. */
+static bool has_row_without_term(Lower *l, const ComputeSpec *spec, const GExpr *kept) {
+    Emptiness p = {.l = l};
+    const int outer = open_emptiness(&p, spec->guard, kept, spec->red, spec->red_rank);
+    return outer >= 0 && has_empty_row(&p, outer, spec->red_rank);
+}
+
+/* Returns the condition that the present one holds for some values of the indices that the node
+ * does not have, or NULL if these are too many for a node. */
+static const GExpr *holds_somewhere(Lower *l, const ComputeSpec *spec) {
+    const GExpr *condition = l->condition;
+    const GExpr *others[GRAPH_MAX_FREE];
+    const GExpr *free[GRAPH_MAX_FREE];
+    int count;
+    const int other_count = lower_sorted_free(l, &condition, 1, spec->out, spec->out_rank, others);
+    if (other_count > GRAPH_MAX_RANK) return NULL;
+    l->condition = NULL; /* the condition is the guard itself */
+    GNode *any = reduce_node(l, GR_ANY, gx_bool(l->g, true), condition, others, other_count, free,
+                             &count, false, spec->span);
+    l->condition = condition;
+    return load_at(l, any, free, count);
+}
+
+/* A node has elements that the formula around it never asks for: those for which the condition
+ * around it fails. There, its reads may leave their arrays, and it may have no term, although the
+ * formula is right. `active` tells such elements.
+ *
+ * As a rule it is the part of the condition that speaks of the node's indices alone. In
+ *
+ *     sum[i, k | i < k] (max[j | j > i] x[j])
+ *
+ * the maximum has the index i alone, and no part of the condition does: k decides that the last i
+ * is never asked for. Where the rule leaves a fault possible, the condition is whether there is
+ * such a k, which takes a node of its own. */
+const GExpr *lower_active(Lower *l, const ComputeSpec *spec) {
+    const bool may_leave = lower_may_leave(l, spec->value) || lower_may_leave(l, spec->guard);
+    if (!l->condition || !(may_leave || spec->empty_is_error)) return NULL;
+    const GExpr *kept = lower_condition_over(l, l->condition, spec->out, spec->out_rank);
+    if (lower_speaks_only_of(l, l->condition, spec->out, spec->out_rank)) return kept;
+    if (!(may_leave && !reads_stay_inside(l, spec, kept)) &&
+        !(spec->empty_is_error && has_row_without_term(l, spec, kept)))
+        return kept;
+    const GExpr *exact = holds_somewhere(l, spec);
+    return exact ? gx_and(l->g, kept, exact) : kept;
 }
 
 /* The terms of a reduction: their formula, the guard that picks them, and the indices that they run

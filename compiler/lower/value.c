@@ -167,6 +167,12 @@ typedef struct Indices {
     int count;
 } Indices;
 
+/* Indices, and the graph that they are of. */
+typedef struct Known {
+    Graph *g;
+    Indices indices;
+} Known;
+
 /* Returns the conjunct if it reads the given indices alone, else NULL. */
 static const GExpr *speaks_only_of(void *context, Graph *g, const GExpr *conjunct) {
     const Indices *known = context;
@@ -187,6 +193,18 @@ const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr 
                                   int free_count) {
     Indices known = {free, free_count};
     return guard_keep(l->g, condition, speaks_only_of, &known);
+}
+
+static bool is_about(void *context, const GExpr *conjunct) {
+    const Known *known = context;
+    return speaks_only_of((void *)&known->indices, known->g, conjunct) != NULL;
+}
+
+/* True if every part of the condition depends on the given indices alone. */
+bool lower_speaks_only_of(Lower *l, const GExpr *condition, const GExpr *const *free,
+                          int free_count) {
+    Known known = {l->g, {free, free_count}};
+    return guard_all(condition, is_about, &known);
 }
 
 static VisitStep may_leave(void *context, const GExpr *e) {
@@ -248,10 +266,9 @@ Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, in
     }
     spec.value = expr;
     lower_refuse_space(l, spec.out, spec.out_rank, NULL, 0, span);
-    if (l->condition && lower_may_leave(l, expr))
-        spec.active = lower_condition_over(l, l->condition, spec.out, spec.out_rank);
     spec.name = name;
     spec.span = span;
+    spec.active = lower_active(l, &spec);
     value.tensor = graph_compute(l->g, &spec);
     return value;
 }

