@@ -49,9 +49,12 @@ static bool has_neighbours(const CoupletEval *eval) {
     return is_knn(eval) || is_method(eval, "recall") || is_method(eval, "mean_precision");
 }
 
+bool couplet_eval_is_cost(const CoupletEval *eval) {
+    return is_method(eval, "uniformity") || is_method(eval, "alignment");
+}
+
 bool couplet_eval_is_percent(const CoupletEval *eval) {
-    return !is_method(eval, "uniformity") && !is_method(eval, "alignment") &&
-           !is_method(eval, "rank");
+    return !couplet_eval_is_cost(eval) && !is_method(eval, "rank");
 }
 
 bool couplet_eval_tells(const CoupletEval *eval) {

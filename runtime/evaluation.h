@@ -64,6 +64,8 @@ typedef struct CoupletTold {
 } CoupletTold;
 /* True if the result of the evaluation is a percentage. False: it is a plain number. */
 bool couplet_eval_is_percent(const CoupletEval *eval);
+/* True if the least result is the best. */
+bool couplet_eval_is_cost(const CoupletEval *eval);
 /* True if the evaluation predicts a class for each query. */
 bool couplet_eval_tells(const CoupletEval *eval);
 /* Makes the features for evaluation `number`, which must predict classes, and predicts the class of

@@ -206,6 +206,7 @@ static bool watch_measure(Trainer *t, const char *name) {
     if (number >= t->program->eval_count && !w->has_direction)
         return refuse_watch(t, "whether the least or the largest of a report is the best is said "
                                "behind its name: `=min` or `=max`");
+    if (!w->has_direction) w->is_lowest = couplet_eval_is_cost(&t->program->evals[number]);
     w->evaluation = w->said = t->names[number];
     return true;
 }

@@ -266,6 +266,20 @@ with tempfile.TemporaryDirectory() as folder:
         steps = [step_of(path) for path in glob.glob(out + "/*.safetensors")]
         check(len(steps) >= 2, f"kill -9, {number}: whole checkpoints of the steps {sorted(steps)}")
 
+    # Of a distance the least is the best, and of a rank the largest.
+    for measure, best in (("uniformity", min), ("alignment", min), ("rank", max)):
+        line = f"query = test)\n  {measure}(features = f, bank = train, query = test)"
+        measured = command.write(f"{folder}/{measure}.cpl", SPEC.replace("query = test)", line))
+        out = f"{folder}/{measure}"
+        go(measured, out, "--max-steps", 12, "--best", measure)
+        with open(out + "/metrics.jsonl") as file:
+            rows = [json.loads(line) for line in file if measure in line.lower()]
+        values = {row["step"]: row["value"] for row in rows
+                  if "value" in row and row.get("of") in ("in training", "after training")}
+        check(len(set(values.values())) > 1 and
+              values[step_of(out + "/best.safetensors")] == best(values.values()),
+              f"the best of {measure} is its {best.__name__}", str(values))
+
     # What is refused.
     for words, more in ((["--best tau", "measures nothing"], ["--best", "tau"]),
                         (["--best wave", "=min", "=max"], ["--best", "wave"]),
