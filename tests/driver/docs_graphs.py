@@ -18,6 +18,9 @@ sys.path.insert(0, os.path.join(sys.argv[2], "tests", "golden"))
 import npy
 
 COLUMNS = 100
+# The scratch of a product is as wide as the vectors of the processor, so its bytes are those of the
+# machine that has written the page.
+SCRATCH = re.compile(r"scratch \d+ bytes")
 couplet, root = os.path.abspath(sys.argv[1]), sys.argv[2]
 page = os.path.join(root, "docs", "architecture.md")
 BLOCK = re.compile(r"(<!-- (formula|graph) ([^>]*?) -->\n+```\w*\n)(.*?)(```\n)", re.S)
@@ -89,6 +92,6 @@ if wanted != text and "--update" in sys.argv:
         file.write(wanted)
     print("updated docs/architecture.md")
 else:
-    check(wanted == text, "the graphs of docs/architecture.md are what is printed",
+    check(SCRATCH.sub("", wanted) == SCRATCH.sub("", text), "the graphs of docs/architecture.md are what is printed",
           "run: tests/driver/docs_graphs.py COUPLET ROOT --update")
 check.finish()
