@@ -124,7 +124,7 @@ static void report_small(Check *c, DataSource *data, Span span) {
 }
 
 /* Notes a read of a batch in the body that is being checked, one for each source. */
-static void note_read(Check *c, BatchRead read) {
+static void note_batch(Check *c, BatchRead read) {
     Scheme *body = c->at.body;
     for (int i = 0; i < body->reads.count; i++)
         if (body->reads.items[i].data == read.data && body->reads.items[i].rows == read.rows)
@@ -154,7 +154,7 @@ bool check_reads_of_body(Check *c, const Scheme *scheme, const char *name, Span 
                          name, field);
             return false;
         }
-        if (c->at.body && c->at.body != scheme) note_read(c, read);
+        if (c->at.body && c->at.body != scheme) note_batch(c, read);
     }
     return true;
 }
@@ -184,7 +184,7 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     if (c->at.sweep != data) report_small(c, data, e->span);
     if (c->at.sweep != data) report_stages(c, data, e->span);
     if (c->at.body)
-        note_read(c, (BatchRead){.field = e, .data = data, .rows = source_batch(c, data)});
+        note_batch(c, (BatchRead){.field = e, .data = data, .rows = source_batch(c, data)});
     return s->type = field_type(c, field, c->at.in_view ? 0 : source_batch(c, data));
 }
 
