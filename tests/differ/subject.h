@@ -26,6 +26,7 @@ typedef struct Subject {
     Graph *g; /* the graph after all passes, whose outputs and then commits are the answers */
     Answer *answers;
     int answer_count;
+    double unshifted; /* the value ahead of the pass `shift` */
     /* The fault that the reference evaluator meets: every back end must meet one, too. */
     const char *fault;
     const char *error;      /* why it cannot be tried, or what is wrong before any back end runs */
