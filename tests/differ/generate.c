@@ -455,7 +455,10 @@ static const char *head(Maker *m, int rank, const Dim *dims) {
 
 static void let(Maker *m, int rank, const Dim *dims, const char *heading, Term value) {
     const char *name = fresh(m, "h");
-    text_printf(&m->body, "  let %s[%s] = %s\n", name, heading, value.text);
+    /* An array of a whole number is of ints, and other values of reals may not join it. */
+    const bool is_whole = strspn(value.text, "()0123456789 ") == strlen(value.text);
+    text_printf(&m->body, "  let %s[%s] = %s%s\n", name, heading, value.text,
+                is_whole ? " + 0.0" : "");
     add_array(m, name, rank, dims, value.low, value.high);
 }
 
