@@ -92,6 +92,7 @@ if wanted != text and "--update" in sys.argv:
         file.write(wanted)
     print("updated docs/architecture.md")
 else:
-    check(SCRATCH.sub("", wanted) == SCRATCH.sub("", text), "the graphs of docs/architecture.md are what is printed",
+    check(SCRATCH.sub("", wanted) == SCRATCH.sub("", text),
+          "the graphs of docs/architecture.md are what is printed",
           "run: tests/driver/docs_graphs.py COUPLET ROOT --update")
 check.finish()
