@@ -91,7 +91,7 @@ static bool steps_of(const GNode *node, const Product *f, Steps *s) {
 
 bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {
     const ProductRegion *r = &f->regions[0];
-    Steps s;
+    Steps s = {0};
     if (f->region_count == 0 || !is_one_region(node, f) || !steps_of(node, f, &s)) return false;
     memset(out, 0, sizeof *out);
     out->inner = f->k_size;

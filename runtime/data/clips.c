@@ -257,7 +257,7 @@ static bool read_frame(const Clips *c, int64_t file, uint8_t *out, char *error,
 static bool read_folder(const Clips *c, const Source *source, const CoupletClipWish *wish,
                         uint8_t *out, char *error, size_t error_bytes) {
     const size_t bytes = 3 * (size_t)wish->size * (size_t)wish->size;
-    int64_t *times = malloc((size_t)source->count * sizeof *times);
+    int64_t *times = calloc((size_t)source->count, sizeof *times);
     int64_t *chosen = malloc((size_t)wish->frames * sizeof *chosen);
     bool good = (times && chosen) || out_of_memory(error, error_bytes);
     for (int64_t i = 0; times && i < source->count; i++)
