@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """chains.py COUPLET ROOT: formulas that name the one before them twice. As trees they have 2^n
-parts, as graphs n: the
-time that a command takes for 64 of them is compared with that for 32, and must not be more than
-four times as much."""
+parts, as graphs n: the processor time that a command takes for 64 of them is compared with that for
+32, and must not be more than four times as much."""
 import math
 import os
 import re
-import resource
 import sys
 import tempfile
 
@@ -187,29 +185,20 @@ train { epochs 1, batch 16, optimiser optim.sgd(lr = 0.05, momentum = 0.9) }
 """
 
 
-def seconds(*arguments):
-    """Processor time, which a busy machine does not change much."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = command.run(couplet, *arguments, timeout=HANGS)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return done, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
 def compare(what, command_for, sizes=(32, 64), most=4):
-    """Runs a command for the larger size, and for the smaller one where that took long.
-    `command_for(n)` returns its arguments."""
+    """Compares what a command takes of the processor for both sizes, where the larger one takes
+    long. `command_for(n)` returns its arguments."""
     def timed(count):
-        done, taken = seconds(*command_for(count))
+        done, taken = command.measured(couplet, *command_for(count), timeout=HANGS)
         check(done.returncode == 0, f"{what}, {count} of them: goes through",
               done.stdout[-300:] + done.stderr[-300:])
         return taken
     few, many = sizes
-    longest = timed(many)
-    if longest <= STARTING:  # within any bound, whatever the smaller size takes
+    if timed(many) <= STARTING:  # within any bound, whatever the smaller size takes
         return
-    shortest = timed(few)
-    check(longest <= most * shortest + STARTING, f"{what}: near-linear",
-          f"{shortest:.2f} s, then {longest:.2f} s")
+    shortest, longest, within = command.grows_within(timed, few, many,
+                                                     lambda least: most * least + STARTING)
+    check(within, f"{what}: near-linear", f"{shortest:.2f} s, then {longest:.2f} s")
 
 
 with tempfile.TemporaryDirectory() as folder:

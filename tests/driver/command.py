@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -123,6 +124,32 @@ def run(couplet, *arguments, timeout=900, env=None):
     environment = {**os.environ, **(env or {})}
     return subprocess.run([couplet, *map(str, arguments)], capture_output=True, text=True,
                           timeout=timeout, env=environment)
+
+
+def measured(couplet, *arguments, timeout=900):
+    """Runs a command: what it gave, and the seconds of the processor that it took."""
+    def spent():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+    before = spent()
+    done = run(couplet, *arguments, timeout=timeout)
+    return done, spent() - before
+
+
+def grows_within(seconds, few, many, bound, tries=5):
+    """Compares what two sizes of one thing cost. `seconds(n)` measures size n, and `bound(s)` is
+    the most that `many` may take where `few` takes s. The least seconds of both sizes, and whether
+    they are within the bound.
+
+    A busy machine makes single measurements several times as long as others, of the processor's
+    time too, and never makes them shorter. So what is not within the bound is measured again, and
+    the least of each size counts."""
+    shortest, longest = seconds(few), seconds(many)
+    for _ in range(1, tries):
+        if longest <= bound(shortest):
+            break
+        shortest, longest = min(shortest, seconds(few)), min(longest, seconds(many))
+    return shortest, longest, longest <= bound(shortest)
 
 
 def settings(out):

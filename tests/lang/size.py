@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 """size.py COUPLET ROOT: reading, checking and formatting take time in proportion to the length of a
-text. What is compared is the processor
-time of four times as many lines, less that of an empty file: in proportion it is four times as
-much, with the square sixteen times."""
+text. What is compared is the processor time of four times as many lines, less that of an empty
+file: in proportion it is four times as much, with the square sixteen times."""
 import os
-import resource
 import sys
 import tempfile
 
@@ -45,19 +43,18 @@ TEXTS = {
 
 def seconds(action, text):
     path = command.write(os.path.join(folder, "s.cpl"), text)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = command.run(couplet, action, path, timeout=900)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done, taken = command.measured(couplet, action, path)
     if done.returncode < 0 or done.returncode > 2 or (action == "fmt" and "fault" in done.stderr):
         check(False, f"{action} ends by itself", (done.returncode, done.stderr[-500:]))
-    return after.ru_utime - before.ru_utime
+    return taken
 
 
 for name, make in TEXTS.items():
     for action in ("check", "fmt"):
         nothing = seconds(action, "# nothing\n")
-        few, many = seconds(action, make(LINES)) - nothing, seconds(
-            action, make(4 * LINES)) - nothing
-        check(many < 0.3 or many < 9 * few,
+        few, many, within = command.grows_within(
+            lambda count: seconds(action, make(count)) - nothing, LINES, 4 * LINES,
+            lambda least: max(0.3, 9 * least))
+        check(within,
               f"{action} of {name}: {few:.2f} s for {LINES}, {many:.2f} s for {4 * LINES} lines")
 check.finish()
