@@ -412,10 +412,10 @@ static Type *elements_type(Check *c, Stmt *s) {
     scope_push(c);
     for (int i = 0; i < s->binder_count; i++)
         binder_open(c, s->binders[i]);
-    const int unknown = c->at.unknown_names;
+    const int untyped = c->at.untyped;
     Type *value = check_numbers(c, s->value, arena_printf(c->arena, "`%s` holds", s->name));
     scope_pop(c);
-    const bool is_said = value->kind == KIND_POISON || c->at.unknown_names > unknown;
+    const bool is_said = value->kind == KIND_POISON || c->at.untyped > untyped;
     bool endless = false;
     for (int i = 0; i < s->binder_count; i++)
         endless |= !s->binders[i]->extent;

@@ -78,9 +78,10 @@ typedef struct CheckPlace {
     bool in_eval;            /* true in the statements of `eval` */
     Stmt *scan;              /* the innermost scan around the place at hand, or NULL */
     Type *result;            /* the type of the `return` of the body, or NULL so far */
-    /* The number of unknown names so far. An unknown name may be the array that would have given an
-     * index its extent, so an index over such a body is not reported for having none. */
-    int unknown_names;
+    /* The number of expressions without a type behind the first error. Such an expression may be the
+     * array that would have given an index its extent, so an index over a body with one is not
+     * reported for having none. */
+    int untyped;
     bool in_index;     /* between the brackets of x[..] */
     bool in_rule;      /* true in the body of an optimiser, and in functions inside it */
     bool in_default;   /* true for the read of `(x[..] else E)`, which may go outside the array */

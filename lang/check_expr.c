@@ -242,12 +242,11 @@ static Type *check_kept(Check *c, Expr *e) {
     outer->same = s->binder->same ? s->binder->same : s->binder;
     scope_push(c);
     if (kept) binder_open(c, e->binders[0]);
-    const int unknown = c->at.unknown_names;
+    const int untyped = c->at.untyped;
     if (e->guard) check_guard(c, e->guard);
     Type *body = check_expr(c, e->args[0]);
     scope_pop(c);
-    if (kept)
-        binders_close(c, e->binders, 1, type_is_poison(body) || c->at.unknown_names > unknown);
+    if (kept) binders_close(c, e->binders, 1, c->at.untyped > untyped);
     if (type_is_poison(body)) return body;
     if (body->rank > 0 || !type_is_numeric(body)) {
         diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span,
@@ -285,13 +284,11 @@ static Type *check_reduce(Check *c, Expr *e) {
     scope_push(c);
     for (int i = 0; i < e->binder_count; i++)
         binder_open(c, e->binders[i]);
-    const int unknown = c->at.unknown_names;
+    const int untyped = c->at.untyped;
     if (e->guard) check_guard(c, e->guard);
     Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
     scope_pop(c);
-    binders_close(c, e->binders, e->binder_count,
-                  type_is_poison(body) || (e->guard && type_is_poison(e->guard->type)) ||
-                      c->at.unknown_names > unknown);
+    binders_close(c, e->binders, e->binder_count, c->at.untyped > untyped);
     if (type_is_poison(body)) return body;
     if (body->rank > 0) {
         diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span,
@@ -419,7 +416,6 @@ static void fix_use(Check *c, const Expr *name) {
 /* Reports an unknown name, but not the same name twice in a row on one line, since the second
  * message would say nothing new. The help is the first guess that fits. */
 static void unknown_name(Check *c, const Expr *e) {
-    c->at.unknown_names++;
     if (is_foreign(e->span)) return;
     if (diag_error_count(c->diag) <= ENOUGH_ERRORS && parse_was_broken(c, e->name)) return;
     Span last = c->unknown;
@@ -923,6 +919,7 @@ Type *check_expr(Check *c, Expr *e) {
     c->nested++;
     e->type = infer(c, e);
     c->nested--;
+    c->at.untyped += type_is_poison(e->type) && diag_error_count(c->diag) > 0;
     dim_report_fault(c, e->span);
     constant_find(c, e);
     return e->type;
