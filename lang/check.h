@@ -78,8 +78,8 @@ typedef struct CheckPlace {
     bool in_eval;            /* true in the statements of `eval` */
     Stmt *scan;              /* the innermost scan around the place at hand, or NULL */
     Type *result;            /* the type of the `return` of the body, or NULL so far */
-    /* The number of expressions without a type behind the first error. Such an expression may be the
-     * array that would have given an index its extent, so an index over a body with one is not
+    /* The number of expressions without a type behind the first error. Such an expression may be
+     * the array that would have given an index its extent, so an index over a body with one is not
      * reported for having none. */
     int untyped;
     bool in_index;     /* between the brackets of x[..] */
@@ -264,10 +264,27 @@ bool check_is_key_of_log(const char *name);
 Type *check_expr(Check *c, Expr *e);
 /* Returns the place of the name of argument `at`, or of the argument itself if it has none. */
 Span call_argument_span(const Expr *call, int at);
+bool type_same_shape(const Type *a, const Type *b);
+bool type_is_numeric(const Type *t);
+/* True if the type is the consequence of an error that was reported. */
+static inline bool type_is_poison(const Type *t) {
+    return t->kind == KIND_POISON;
+}
+
+/* check_dim.c */
 /* Returns the dimension that an expression is, or NULL if it is none. */
 Dim *dim_of(Check *c, const Expr *e);
 /* Reports the fault, if any, in the dimensions that were made since the last call. */
 void dim_report_fault(Check *c, Span span);
+/* True if two dimensions are equal, or may be for some sizes, as 2*ceil(H / 2) and H. Lowering,
+ * which knows the sizes, compares them again. Two different names are not equal. */
+bool dim_may_be_equal(Check *c, Dim *a, Dim *b);
+
+/* check_index.c */
+/* Returns the type of a reduction, or poison after a message. */
+Type *check_reduce(Check *c, Expr *e);
+/* Returns the type of a read `x[..]`, or poison after a message. */
+Type *check_index(Check *c, Expr *e);
 /* Gives an index the extent of an axis at which it stands, and reports an index that has another
  * extent already. `what` names the axis in messages: "axis 1 of `u`". */
 void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
@@ -276,26 +293,23 @@ void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const cha
 void binder_open(Check *c, Binder *binder);
 /* True after a message about too many indices. `of` is what they belong to: "a reduction". */
 bool binders_too_many(Check *c, Binder *const *binders, int count, const char *of);
-/* True if a name stands in text that the parser left out, where it was most likely declared. The
- * caller then reports nothing. */
-bool parse_was_broken(Check *c, const char *name);
 /* Closes the binders of a let or a reduction. An index without an extent is reported, and gets the
  * extent 1. If `quiet`, something in the body is wrong already, maybe the very array that would
  * have given the extent, and nothing is reported. */
 void binders_close(Check *c, Binder **binders, int count, bool quiet);
-bool type_same_shape(const Type *a, const Type *b);
-/* True if two dimensions are equal, or may be for some sizes, as 2*ceil(H / 2) and H. Lowering,
- * which knows the sizes, compares them again. Two different names are not equal. */
-bool dim_may_be_equal(Check *c, Dim *a, Dim *b);
+
+/* check_name.c */
+/* Returns the type of what a name stands for, or poison after a message. */
+Type *check_name(Check *c, Expr *e);
+/* Returns the type of `a.b`, or poison after a message. */
+Type *check_member(Check *c, Expr *e);
+/* True if a name stands in text that the parser left out, where it was most likely declared. The
+ * caller then reports nothing. */
+bool parse_was_broken(Check *c, const char *name);
 /* True if the network has a part of this name, which it got where the network was composed. */
 bool net_has_part(const Symbol *net, const char *name);
 /* True if the network is composed of parts that all have names. */
 bool net_names_all_parts(const Symbol *net);
-bool type_is_numeric(const Type *t);
-/* True if the type is the consequence of an error that was reported. */
-static inline bool type_is_poison(const Type *t) {
-    return t->kind == KIND_POISON;
-}
 
 /* check_draw.c */
 void check_draw(Check *c, Stmt *s);
@@ -303,6 +317,18 @@ void check_draw(Check *c, Stmt *s);
 /* check_scan.c */
 void check_scan(Check *c, Stmt *s);
 void check_next(Check *c, Stmt *s);
+
+/* check_builtin.c */
+/* Returns the type of a call of a built-in, or poison after a message. */
+Type *check_builtin(Check *c, Expr *e);
+/* True if a built-in takes one argument, as whatever stands in a composition must. False after a
+ * message. */
+bool builtin_takes_one(Check *c, const Expr *name);
+/* True for a reduction that is called like a function, `sum(x)`, unless the spec declares that
+ * name. */
+bool call_is_reduction(Check *c, const Expr *e);
+/* Reports `sum(x)`, and suggests the reduction with an index for each axis of its argument. */
+Type *call_report_reduction(Check *c, const Expr *e);
 
 /* check_call.c */
 Type *check_call(Check *c, Expr *e);
