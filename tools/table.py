@@ -9,9 +9,14 @@ untrained encoder stand beside them, and three of the methods in torch (table_to
 The result of a run is a file in --out, written when the run has ended; a run that has one is not
 repeated, and one that was interrupted goes on from its checkpoint. So the same command may be
 stopped at any time and given again, with more seeds or other methods as well. What has no result is
-a dash in the table. The figures of a run are the same to the bit on any number of threads."""
+a dash in the table. The figures of a run are the same to the bit on any number of threads.
+
+With --record FILE the results are lines of that file as well, and a run that has a line is not
+repeated. docs/survey.md has its table from docs/table.jsonl: --print --record docs/table.jsonl."""
 import argparse
+import concurrent.futures
 import fcntl
+import hashlib
 import json
 import os
 import shlex
@@ -61,14 +66,16 @@ def arguments():
     parser.add_argument("--epochs", type=float, help="in place of 2 and 10, kept apart")
     parser.add_argument("--pictures", metavar="FOLDER", help="has train/CLASS/* and test/CLASS/*")
     parser.add_argument("--out", default="runs/table", help="folder of results (runs/table)")
+    parser.add_argument("--record", metavar="FILE", help="results as lines, kept and read there")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time (1)")
     parser.add_argument("--threads", type=int, help="of a run; all of them without it")
     parser.add_argument("--no-torch", action="store_true", help="without the rows of torch")
     parser.add_argument("--print", action="store_true", help="runs nothing, prints what is there")
     given = parser.parse_args()
     given.methods = chosen(parser, "--methods", given.methods, TITLES)
     given.data = chosen(parser, "--data", given.data, SPECS)
-    if given.seeds < 1:
-        parser.error("--seeds is at least 1")
+    if given.seeds < 1 or given.jobs < 1:
+        parser.error("--seeds and --jobs are at least 1")
     if given.epochs is not None and not 0 < given.epochs <= 1e6:
         parser.error("--epochs is above 0 and at most 1000000")
     return given
@@ -83,10 +90,55 @@ def chosen(parser, option, text, names):
     return [name for name in names if name in words]
 
 
+class Record:
+    """The results of many runs in one file, a line each, in an order that does not change. A line
+    belongs to the text of the spec whose hash it has."""
+
+    KEY = ("data", "epochs", "method", "torch", "seed")
+
+    def __init__(self, path):
+        self.path = os.path.abspath(path) if path else None
+        self.rows = self.read()
+
+    def read(self):
+        if not self.path or not os.path.exists(self.path):
+            return {}
+        with open(self.path) as file:
+            rows = [json.loads(line) for line in file]
+        return {self.key_of(row): row for row in rows}
+
+    def key_of(self, row):
+        return tuple(row[name] for name in self.KEY)
+
+    def find(self, key, source):
+        """The line of a run, or None where there is none or where it is of another text."""
+        row = self.rows.get(key)
+        return row if row and row["text"] == digest(source) else None
+
+    def add(self, row):
+        if not self.path:
+            return
+        line = {name: row[name] for name in (*self.KEY, "seconds", "percent")}
+        line["text"] = digest(row["source"])
+        folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # other processes may add lines, too
+            self.rows = {**self.read(), self.key_of(row): line}
+            lines = [json.dumps(self.rows[key]) + "\n" for key in sorted(self.rows)]
+            write_whole(self.path, "".join(lines))
+        finally:
+            os.close(folder)
+
+
+def digest(source):
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
 class Run:
     """One training: a method, a kind of data, a seed, in Couplet or in torch."""
 
-    def __init__(self, given, data, method, seed, torch):
+    def __init__(self, given, record, data, method, seed, torch):
+        self.record = record
         self.data, self.method, self.seed, self.torch = data, method, seed, torch
         self.epochs = given.epochs or EPOCHS[data]
         name = f"{data}-{self.epochs:g}-{method}{'-torch' if torch else ''}-{seed}"
@@ -131,11 +183,13 @@ class Run:
     def perform(self):
         began = time.time()
         rows = self.train_in_torch() if self.torch else self.train()
-        write_whole(self.result, {
+        result = {
             "data": self.data, "method": self.method, "seed": self.seed, "epochs": self.epochs,
             "torch": self.torch, "source": self.source(), "seconds": round(time.time() - began, 1),
             "command": shlex.join(self.command()), "percent": rows,
-        })
+        }
+        write_whole(self.result, json.dumps(result, indent=1) + "\n")
+        self.record.add(result)
 
     def source(self):
         """The text that the figures come from; other figures belong to another text."""
@@ -145,11 +199,12 @@ class Run:
 
     def read(self):
         """The result, or None where there is none, or where the spec has changed since."""
+        key = (self.data, self.epochs, self.method, self.torch, self.seed)
         try:
             with open(self.result) as file:
                 row = json.load(file)
         except FileNotFoundError:
-            return None
+            return self.record.find(key, self.source())
         return row if row["source"] == self.source() else None
 
     def make_way(self):
@@ -176,10 +231,9 @@ def quietly(command):
         raise RuntimeError(f"{shlex.join(command)}\nended with status {done.returncode}:\n{said}")
 
 
-def write_whole(path, row):
+def write_whole(path, text):
     with open(path + ".partial", "w") as file:
-        json.dump(row, file, indent=1)
-        file.write("\n")
+        file.write(text)
     os.replace(path + ".partial", path)
 
 
@@ -195,30 +249,34 @@ def measured(folder):
     return rows
 
 
-def plan(given):
+def plan(given, record):
     """All runs, the most telling first: one seed of everything, then the next."""
     runs = []
     for seed in range(given.seeds):
         for data in given.data:
-            runs += [Run(given, data, method, seed, False) for method in given.methods]
+            runs += [Run(given, record, data, method, seed, False) for method in given.methods]
             if not given.no_torch:
                 in_torch = [method for method in IN_TORCH if method in given.methods]
-                runs += [Run(given, data, method, seed, True) for method in in_torch]
+                runs += [Run(given, record, data, method, seed, True) for method in in_torch]
     return runs
 
 
-def perform_all(runs):
-    failed = 0
+def perform_all(runs, jobs):
+    """Performs the runs that have no result, and returns how many of them failed."""
     missing = [run for run in runs if run.read() is None]
-    for place, run in enumerate(missing, 1):
+
+    def perform(place, run):
         print(f"[{place}/{len(missing)}] {run.name}", file=sys.stderr, flush=True)
         run.make_way()
         try:
             run.perform()
         except RuntimeError as error:
             print(error, file=sys.stderr)
-            failed += 1
-    return failed
+            return 1
+        return 0
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        return sum(pool.map(perform, range(1, len(missing) + 1), missing))
 
 
 def cell(values):
@@ -291,11 +349,11 @@ def main():
     if given.pictures:
         given.pictures = os.path.abspath(given.pictures)
     trained = without_pictures(given)
-    runs = plan(given)
+    runs = plan(given, Record(given.record))
     failed = 0
     if not given.print:
         lock = locked(given)
-        failed = perform_all([run for run in runs if run.data in trained])
+        failed = perform_all([run for run in runs if run.data in trained], given.jobs)
         lock.close()
     print(table(given, runs))
     sys.exit(1 if failed else 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """table.py COUPLET ROOT: tools/table.py trains what has no result yet and nothing else, goes on
-with what was interrupted, trains anew when a spec has changed, and marks gaps; all its recipes are
-right; and, where torch is installed, table_torch.py trains each of its methods."""
+with what was interrupted, trains anew when a spec has changed, keeps a record, and marks gaps; all
+its recipes are right; and, where torch is installed, table_torch.py trains each of its methods."""
 import json
 import os
 import re
@@ -80,6 +80,20 @@ with tempfile.TemporaryDirectory() as folder:
     mean = f"{sum(values) / 2:.1f} ± {abs(values[0] - values[1]) / 2 ** 0.5:.1f} (2)"
     check(cells["VICReg"][0] == mean, f"mean and deviation: {cells['VICReg']}, {mean}")
 
+    # A record has the results of a folder that is gone, for the text that they belong to.
+    record = f"{folder}/record.jsonl"
+    done = table("--seeds", 3, "--no-torch", "--record", record, "--jobs", 2, "--out", f"{out}2")
+    with open(record) as file:
+        seeds = [json.loads(line)["seed"] for line in file]
+    check(done.returncode == 0 and seeds == [0, 1, 2], f"a record of seeds {seeds}", done.stderr)
+    printed = table("--print", "--no-torch", "--record", record, "--out", f"{out}3").stdout
+    check(printed == done.stdout, "the table of a record", f"{done.stdout}\n{printed}")
+    done = table("--seeds", 2, "--no-torch", "--record", record, "--out", f"{out}3")
+    check(done.returncode == 0 and "[1/" not in done.stderr, "no run of the record is repeated",
+          done.stderr)
+    done = table("--print", "--no-torch", "--epochs", 2, "--record", record, "--out", f"{out}3")
+    check(rows(done.stdout)["VICReg"] == ["-", "-"], "other epochs of a record", done.stdout)
+
     # What has no result is a gap, also where nothing may be run.
     done = table("--print", methods="byol,vicreg")
     cells = rows(done.stdout)
@@ -95,8 +109,9 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0 and good, "a finished run is not trained again", done.stderr)
     with open(f"{tree}/examples/recipes/vicreg.cpl", "a") as file:
         file.write("# Another text.\n")
-    done = table("--print", "--no-torch")
-    check(rows(done.stdout)["VICReg"] == ["-", "-"], "results of another text", done.stdout)
+    for more in ([], ["--record", record, "--out", f"{out}3"]):
+        done = table("--print", "--no-torch", *more)
+        check(rows(done.stdout)["VICReg"] == ["-", "-"], "results of another text", done.stdout)
     done = table("--seeds", 1, "--no-torch")
     good = f"{name}.json.old" in os.listdir(out) and f"[1/1] {name}" in done.stderr
     check(done.returncode == 0 and good, "another text is trained anew", done.stderr)
