@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code.
---update rewrites them."""
+"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code, and the
+list of commands in README.md, which has each command of --help. --update rewrites the tables."""
 import glob
 import os
 import re
+import subprocess
 import sys
 
-root = sys.argv[2]
+couplet, root = sys.argv[1:3]
 
 
 def sentence(strings):
@@ -95,4 +96,13 @@ for path, name, make in TABLES:
         print(f"FAILED  {path}: table {name} is not what the code says; run "
               f"tests/driver/docs_tables.py COUPLET ROOT --update")
         faults = 1
+
+told = subprocess.run([couplet, "--help"], capture_output=True, text=True).stdout
+commands = set(re.findall(r"^couplet ([a-z]+)", told, re.MULTILINE)) - {"help", "version"}
+with open(os.path.join(root, "README.md")) as file:
+    listed = set(re.findall(r"^    couplet ([a-z]+)", file.read(), re.MULTILINE))
+missing = ", ".join(sorted(commands - listed))
+if missing or not commands:
+    print(f"FAILED  README.md: its list of commands lacks {missing or 'all, or --help has none'}")
+    faults = 1
 sys.exit(faults)
