@@ -79,8 +79,12 @@ const GExpr *graph_intern_expr(Graph *g, const GExpr *e) {
     *kept = *e;
     kept->id = ++t->last_expr;
     kept->depth = 1;
-    for (int i = 0; i < e->arg_count; i++)
+    int parts = 1;
+    for (int i = 0; i < e->arg_count; i++) {
         if (e->args[i]->depth >= kept->depth) kept->depth = e->args[i]->depth + 1;
+        parts += e->args[i]->tree_size;
+    }
+    kept->tree_size = (uint16_t)(parts <= EXPR_LARGEST_TREE ? parts : EXPR_LARGEST_TREE + 1);
     kept->place = g->place;
     t->exprs[at] = (Slot){kept, hash};
     t->expr_count++;

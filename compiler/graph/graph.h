@@ -68,6 +68,9 @@ typedef struct GPlace {
 } GPlace;
 
 typedef struct GNode GNode;
+/* The parts of the largest expression that is walked as a tree (expr_is_small_tree). */
+enum { EXPR_LARGEST_TREE = 256 };
+
 typedef struct GExpr GExpr;
 struct GExpr {
     GOp op;
@@ -79,6 +82,9 @@ struct GExpr {
     int index;       /* G_INDEX */
     GNode *tensor;   /* G_LOAD */
     bool has_else;   /* G_LOAD */
+    /* The parts of the expression as a tree, in which shared parts count at every use; at most one
+     * more than EXPR_LARGEST_TREE. */
+    uint16_t tree_size;
     int arg_count;
     const GExpr *args[GRAPH_MAX_RANK + 1];
     /* The place of the first formula that asked for the expression, for messages. Equal expressions

@@ -239,19 +239,8 @@ int expr_operations(const GExpr *e) {
     return count;
 }
 
-/* Counts the parts of a tree, in which shared parts count at every use. Returns false after `left`
- * parts. */
-static bool spend(const GExpr *e, int *left) {
-    steps++;
-    if (--*left < 0) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!spend(e->args[i], left)) return false;
-    return true;
-}
-
 bool expr_is_small_tree(const GExpr *e) {
-    int left = EXPR_LARGEST_TREE;
-    return spend(e, &left);
+    return e->tree_size <= EXPR_LARGEST_TREE;
 }
 
 static VisitStep add_price(void *context, const GExpr *e) {

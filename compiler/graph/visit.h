@@ -104,7 +104,6 @@ int expr_operations(const GExpr *e);
 /* True if the expression is small even when written out as a tree, in which shared parts stand
  * wherever they are used. Index arithmetic is walked as such a tree (affine.h). Larger index
  * arithmetic is not looked into, and nothing is known of its values. */
-enum { EXPR_LARGEST_TREE = 256 };
 bool expr_is_small_tree(const GExpr *e);
 /* Returns the price of all parts together (gx_price). */
 int64_t expr_price(const GExpr *e);
