@@ -8,6 +8,8 @@
 
 #include <assert.h>
 
+#include "compiler/graph/visit.h"
+
 typedef struct Rewrite {
     GVisit visit;
     void *context;
@@ -60,6 +62,18 @@ static GNode *renewed(void *context, GNode *node) {
     return now(context, node);
 }
 
+static VisitStep find_renewed(void *context, const GExpr *e) {
+    const Rewrite *r = context;
+    const bool is_renewed = e->op == G_LOAD && now(r, e->tensor) != e->tensor;
+    return is_renewed ? VISIT_END : VISIT_INSIDE;
+}
+
+/* True if the rewrite leaves the node as it is. This is asked of compute nodes alone, and saves
+ * opening a node to no end. */
+static bool stays(const GNode *node, Rewrite *r) {
+    return node->kind == GN_COMPUTE && !r->visit && !expr_visit_node(node, find_renewed, r);
+}
+
 static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     GNode *operand = node->operand ? now(r, node->operand) : NULL;
     if (node->kind == GN_STOP && r->drop_stops) return operand;
@@ -67,7 +81,7 @@ static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
         return operand == node->operand ? node : graph_stop(g, operand, node->span);
     const bool is_compute = node->kind == GN_COMPUTE;
     if (is_compute && r->context) *(const GNode **)r->context = node;
-    GNode *made = rewrite_node(g, node, renewed, redirect, r);
+    GNode *made = stays(node, r) ? node : rewrite_node(g, node, renewed, redirect, r);
     if (r->then_in) return r->then_in(r->then_context, g, made);
     return r->then ? r->then(g, made) : made;
 }
