@@ -38,7 +38,10 @@ TOGETHER = """
 use losses
 fn eliminate(z[N, D], w[N, D], support[V, N, D]) = losses.fnc_eliminate(z, w, losses.fnc_detect(z, w, support, 10))
 fn attract(z[N, D], w[N, D], support[V, N, D]) = losses.fnc_attract(z, w, losses.fnc_detect(z, w, support, 10))
-fn neighbours(q[N, D], k[N, D], bank[K, D], other[N, D], other_bank[K, D]) = losses.mil_nce(q, k, bank, losses.coclr_positives(other, other_bank, 5))
+fn neighbours(q[N, D], k[N, D], bank[K, D], other[N, D], other_bank[K, D], y : int[N], bank_y : int[K]) {
+  let same[i, j] = y[i] == bank_y[j]
+  return losses.mil_nce(q, k, bank, losses.coclr_positives(other, other_bank, same, 5))
+}
 fn siglip(z[N, D], w[N, D], t, b) {
   let p[i, j] = sigmoid(t * dot(z[i], w[j]) + b)
   return -(mean[i] log(p[i, i])) - mean[i, j | i != j] log(1 - p[i, j])

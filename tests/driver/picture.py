@@ -112,12 +112,12 @@ EDGES = {
             for c in ["coarse", "fine"]),
     "comatch": "train -> w; train -> s; labelled -> x; w -> encoder; s -> encoder; x -> encoder; "
                "encoder == encoder; encoder == encoder; "
-               + "encoder -> classes; " * 3 + "encoder -> project; " * 2
-         + "classes == classes; classes == classes; project == project; classes -> loss; classes "
-           "-> loss; "
-               "project -> loss; classes -//-> loss; project -//-> loss; labelled.label -> loss; "
-               "P -> loss; F -> loss; G -> loss; classes -push-> P; project -push-> F; "
-               "classes -push-> G; project -push-> G; P -push-> G; F -push-> G",
+               + "encoder -> classes; " * 3 + "encoder -> project; " * 3
+         + "classes == classes; classes == classes; project == project; project == project; "
+           "classes -> loss; classes -> loss; project -> loss; classes -//-> loss; "
+           "project -//-> loss; labelled.label -> loss; "
+           "P -> loss; M -> loss; classes -push-> P; classes -push-> M; P -push-> M; "
+         + "project -push-> M; " * 2 + "labelled.label -push-> M",
 }
 # Sentences of describe; the columns of the survey's tables are compared with docs/survey.md by
 # survey.py.

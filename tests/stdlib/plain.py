@@ -157,6 +157,14 @@ def ft_given(q, k, bank, lam, mu, perm, tau):
     return total / len(q)
 
 
+def coclr_positives(other, bank, same, top):
+    chosen = []
+    for a, own in zip(units(other), same):
+        rest = sorted((j for j in range(len(bank)) if not own[j]), key=lambda j: -dot(a, bank[j]))
+        chosen.append([int(own[j] or j in rest[:top]) for j in range(len(bank))])
+    return chosen
+
+
 def mil_nce(q, k, bank, positive, tau):
     total = 0
     for i, a in enumerate(units(q)):
@@ -364,6 +372,25 @@ def cluster_contrast(p, r, tau):
 
 # ---- pseudo-labels -------------------------------------------------------------------------------
 
+def fixmatch(guess, confidence, logits, threshold):
+    return mean(-log(softmax(o)[y]) if c >= threshold else 0
+                for y, c, o in zip(guess, confidence, logits))
+
+
+def comatch_aligned(logits, mean_p):
+    raw = [[x / m for x, m in zip(softmax(o), mean_p)] for o in logits]
+    return [[x / sum(row) for x in row] for row in raw]
+
+
+def comatch_labels(p, f, bank, bank_p, keep, tau):
+    smooth = []
+    for row, a in zip(p, f):
+        share = softmax([dot(unit(a), b) / tau for b in bank])
+        near = [sum(s * q[c] for s, q in zip(share, bank_p)) for c in range(len(row))]
+        smooth.append(mix(keep, row, near))
+    return smooth
+
+
 def consistency(p, logits, threshold):
     return mean(-sum(x * log(y) for x, y in zip(row, softmax(o))) if max(row) >= threshold else 0
                 for row, o in zip(p, logits))
@@ -475,6 +502,13 @@ def concentration(v, centroids, member, tau):
 
 
 def pico_prototypes(prototypes, q, guess, keep):
+    now = [list(row) for row in prototypes]
+    for a, y in zip(units(q), guess):
+        now[y] = mix(keep, now[y], a)
+    return units(now)
+
+
+def pico_prototypes_paper(prototypes, q, guess, keep):
     now = [list(row) for row in prototypes]
     for a, y in zip(units(q), guess):
         now[y] = unit(mix(keep, now[y], a))
@@ -881,6 +915,8 @@ ROWS = [
     ("cluster_contrast", dict(p=logits, r=more), cluster_contrast(logits, more, 1)),
     ("contrastive_clustering", dict(z=z, w=w, p=logits, r=more),
      nt_xent(z, w, 0.5) + cluster_contrast(logits, more, 1)),
+    ("fixmatch", dict(guess=y, confidence=sure, logits=more, threshold=0.5),
+     fixmatch(y, sure, more, 0.5)),
     ("consistency", dict(p=p_sure, logits=more, threshold=0.9), consistency(p_sure, more, 0.9)),
     ("graph_contrast", dict(p=p_sure, a=z, b=w, threshold=0.6, tau=0.3),
      graph_contrast(p_sure, z, w, 0.6, 0.3, 0)),
@@ -893,6 +929,10 @@ ROWS = [
     ("ccssl", dict(z=z, w=w, guess=y, confidence=sure, tau=0.3), ccssl(z, w, y, sure, 0, 0.3)),
     ("ccssl", dict(z=z, w=w, guess=y, confidence=sure, tau=0.3, push=0.4),
      ccssl(z, w, y, sure, 0.4, 0.3)),
+    ("ccssl_total", dict(logits=logits, labels=y, strong=more, z=z, w=w, guess=y[::-1],
+                         confidence=sure, confident=0.5, push=0.4, tau=0.3),
+     cross_entropy(logits, y) + fixmatch(y[::-1], sure, more, 0.5)
+     + ccssl(z, w, y[::-1], sure, 0.4, 0.3)),
     ("pico_contrast", dict(q=z, k=w, guess=y, bank=bank, bank_guess=bank_y, tau=0.2),
      pico_contrast(z, w, y, bank, bank_y, 0.2)),
     ("pico", dict(logits=logits, target=p_sure, q=z, k=w, guess=y, bank=bank, bank_guess=bank_y,
@@ -918,8 +958,24 @@ ROWS = [
 ENTRIES = [("concentration_entry", dict(v=z, centroids=bank[:C + 1], member=[0, 1, 2, 0, 1, 1],
                                         c=c), x)
            for c, x in enumerate(concentration(z, bank[:C + 1], [0, 1, 2, 0, 1, 1], 0.2))]
+nought = [[0.0] * D for _ in range(C)]
 ENTRIES += [("pico_prototypes_entry", dict(prototypes=units(centres), q=z, guess=y, c=c, d=1),
              row[1]) for c, row in enumerate(pico_prototypes(units(centres), z, y, 0.99))]
+ENTRIES += [("pico_prototypes_entry", dict(prototypes=nought, q=z, guess=y, c=c, d=1), row[1])
+            for c, row in enumerate(pico_prototypes(nought, z, y, 0.99))]
+ENTRIES += [("pico_prototypes_paper_entry", dict(prototypes=start, q=z, guess=y, c=c, d=1), row[1])
+            for start in (units(centres), nought)
+            for c, row in enumerate(pico_prototypes_paper(start, z, y, 0.99))]
+aligned = comatch_aligned(logits, prior)
+ENTRIES += [("comatch_aligned_entry", dict(logits=logits, mean_p=prior, i=i, c=c), aligned[i][c])
+            for i, c in ((0, 1), (4, 2))]
+bank_p = [[float(c == label) for c in range(C)] for label in bank_y]
+ENTRIES += [("comatch_labels_entry", dict(p=p_sure, f=z, bank=bank, bank_p=bank_p, i=i, c=c),
+             comatch_labels(p_sure, z, bank, bank_p, 0.9, 0.2)[i][c]) for i, c in ((0, 1), (4, 2))]
+nearly = [[1] * (K - 1) + [0]] * N  # one row of the queue is of another video
+ENTRIES += [("coclr_positives_entry", dict(other=z, other_bank=bank, same=same, i=i, j=j),
+             coclr_positives(z, bank, same, 3)[i][j])
+            for same in (coin, nearly) for i in (0, 5) for j in range(K)]
 keys = units(z) + bank
 ENTRIES += [("slow_targets_entry", dict(q=units(w), k=keys, i=i, j=j, tau=0.3),
              0.4 * softmax([cos(w[i], x) / 0.3 for x in keys])[j] + 0.6 * (i == j)) for i,
