@@ -237,14 +237,15 @@ def himulcon(z, w, path, tau, constrained=False):
 
 
 def himulcon_code(z, w, path, tau):
-    """Fine to coarse; after each level one sample of each group goes on."""
+    """Fine to coarse; after each level one sample of each group goes on. The code's paths have a last
+    entry that is no level, and it divides by their length."""
     depth, total, kept = len(path[0]), 0, list(range(len(path)))
     for l in range(depth - 1, -1, -1):
         names = [tuple(path[i][:l + 1]) for i in kept]
         total += 2 ** (1 / (depth - l)) * sup_con([z[i] for i in kept], [w[i] for i in kept],
                                                   [names.index(n) for n in names], tau)
         kept = [i for place, i in enumerate(kept) if names.index(names[place]) == place]
-    return total / depth
+    return total / (depth + 1)
 
 
 # ---- no negatives --------------------------------------------------------------------------------
@@ -605,9 +606,14 @@ def cocon(x, y, margin):
 
 
 def self_con(z, w, labels, tau):
-    shares = [softmax([cos(a, b) / tau for b in w]) for a in z]
-    return mean(mean(-log(s) for s, y in zip(share, labels) if y == own) for share,
-                own in zip(shares, labels))
+    """Anchors are the side branch's; candidates both exits, backbone last, but the anchor."""
+    both, y = w + z, labels + labels
+    total = 0
+    for i, own in enumerate(labels):
+        shares = {a: exp(cos(w[i], both[a]) / tau) for a in others(i, len(both))}
+        mass = sum(shares.values())
+        total += mean(-log(s / mass) for a, s in shares.items() if y[a] == own)
+    return total / len(labels)
 
 
 def soft_nce(q, k, target, tau):
