@@ -146,14 +146,16 @@ powers = [[[abs(sum(hann[n] * row[f * HOP + n] * cmath.exp(-2j * math.pi * n * k
 check(near(given("spectrogram", shape_of(powers), x=few), powers, 2e-5),
       "waves.spectrogram: the Fourier transform")
 mel_of, hertz_of = lambda h: 2595 * math.log10(1 + h / 700), lambda m: 700 * (10 ** (m / 2595) - 1)
-corner = [hertz_of(mel_of(50) + (mel_of(480) - mel_of(50)) * m / 7) for m in range(8)]
-triangle = [[max(0, min((k * 1000 / SIZE - corner[m]) / (corner[m + 1] - corner[m]),
-                        (corner[m + 2] - k * 1000 / SIZE) / (corner[m + 2] - corner[m + 1])))
-             for k in range(SIZE // 2 + 1)] for m in range(6)]
-mels = [[[math.log(max(1e-6, sum(p * q for p, q in zip(frame, t)))) for t in triangle]
-         for frame in rows] for rows in powers]
-check(near(given("mel", shape_of(mels), x=few), mels, 1e-4),
-      "waves.mel: triangles on the mel scale")
+# Half the rate is 500: a `high` above that, and a `high` of 0, mean 500.
+for high, top in ((480, 480), (0, 500), (500, 500), (2000, 500)):
+    corner = [hertz_of(mel_of(50) + (mel_of(top) - mel_of(50)) * m / 7) for m in range(8)]
+    triangle = [[max(0, min((k * 1000 / SIZE - corner[m]) / (corner[m + 1] - corner[m]),
+                            (corner[m + 2] - k * 1000 / SIZE) / (corner[m + 2] - corner[m + 1])))
+                 for k in range(SIZE // 2 + 1)] for m in range(6)]
+    mels = [[[math.log(max(1e-6, sum(p * q for p, q in zip(frame, t)))) for t in triangle]
+             for frame in rows] for rows in powers]
+    check(near(given("mel", shape_of(mels), x=few, high=high), mels, 1e-4),
+          f"waves.mel, high = {high}: triangles on the mel scale up to {top} hertz")
 
 s = gauss(B, 10, 6)
 out, sizes = given("mask", (B, 10, 6), s=s), []
