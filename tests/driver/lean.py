@@ -25,13 +25,14 @@ STORED = {
           "contrastive_clustering": "its rows are as long as there are samples",
     "dino": "its operands have as many entries",
           "deep_cluster": "its operands have as many entries",
-    **dict.fromkeys(("dense_cl", "dense_nce", "dense_predict", "local_global", "object_places",
-                     "patch_nce", "regions", "regions_from", "sequences"),
+    **dict.fromkeys(("dense_cl", "dense_nce", "dense_predict", "local_global", "local_global_shown",
+                     "object_places", "patch_nce", "regions", "regions_from", "sequences"),
                     "its operands have as many entries"),
     **dict.fromkeys(("dice", "judge_squares", "maker_squares", "pixel_cross_entropy"),
                     "its operands have as many entries"),
     "cpc": "its guesses, one for each place and step ahead, have as many entries",
-    "soft_nce": "its targets are a matrix that is handed over"}
+    "soft_nce": "its targets are a matrix that is handed over",
+    "tot": "the pairs of each video's frames are one row for the mean over videos"}
 
 # Functions of the library put together, as methods do.
 TOGETHER = """

@@ -574,6 +574,13 @@ def local_global(g, l, tau):
                 row in enumerate(l) for a in row)
 
 
+def local_global_shown(g, l, shown, tau):
+    inside = [[a for a, m in zip(row, marks) if m] for row, marks in zip(l, shown)]
+    return mean(mean(own_against(cos(g[i], a) / tau,
+                                 [cos(g[i], b) / tau for j in others(i, len(l)) for b in inside[j]])
+                     for a in row) if row else 0 for i, row in enumerate(inside))
+
+
 def object_places(x, front, tau):
     total = 0
     for row, marks in zip(x, front):
@@ -621,13 +628,16 @@ def soft_nce(q, k, target, tau):
                 for a, row in zip(q, target))
 
 
-def tot(z, w, prototypes, sigma, eps, tau):
-    s = scores_of(z, prototypes)
-    n, k = len(s), len(s[0])
+def tot(videos, near, prototypes, sigma, eps, tau):
+    """Codes are balanced over all videos; pairs are those of one video."""
+    s, n, k = [], len(videos[0]), len(prototypes)
+    for z in videos:
+        s += scores_of(z, prototypes)
     prior = [[exp(-((i / n - j / k) ** 2 / (1 / n ** 2 + 1 / k ** 2)) / (2 * sigma ** 2))
-              for j in range(k)] for i in range(n)]
+              for j in range(k)] for i in range(n)] * len(videos)
     q = sinkhorn([[a + eps * log(g) for a, g in zip(row, p)] for row, p in zip(s, prior)], eps)
-    return soft_cross_entropy(scaled(s, tau), q) + cross_view(z, w, tau)
+    return soft_cross_entropy(scaled(s, tau), q) + mean(cross_view(z, w, tau) for z,
+                                                        w in zip(videos, near))
 
 
 def ncl(q, k, bank, top, alpha, tau):
@@ -735,8 +745,12 @@ def tcl(v, w, v2, w2, past_v, past_w, alpha, tau):
                    row in enumerate(slow)]
         return soft_nce(q, keys, targets, tau)
 
-    return (side(v, v2, w2, past_w) + side(w, w2, v2, past_v) + queue_nce(v, v2, past_v, tau)
-            + queue_nce(w, w2, past_w, tau)) / 2
+    def within(q, own, past):
+        return mean(-log(softmax([dot(unit(row), key) / tau for key in own + past])[i])
+                    for i, row in enumerate(q))
+
+    return (side(v, v2, w2, past_w) + side(w, w2, v2, past_v) + within(v, v2, past_v)
+            + within(w, w2, past_w)) / 2
 
 
 def episode_scores(z, ways, shots):
@@ -828,6 +842,8 @@ ROWS = [
      mean(-log(softmax([plane[i][j] for plane in masks[n]])[tissues[n][i][j]]) for n in range(2)
           for i in range(3) for j in range(4))),
     ("local_global", dict(g=z, l=places, tau=0.3), local_global(z, places, 0.3)),
+    ("local_global_shown", dict(g=z, l=places, shown=front, tau=0.3),
+     local_global_shown(z, places, front, 0.3)),
     ("object_places", dict(x=places, front=front, tau=0.7), object_places(places, front, 0.7)),
     ("bank_nce", dict(q=z, k=w, negatives=bank, log_partition=log(37.5), count=500, tau=0.3),
      bank_nce(z, w, bank, 37.5, 500, 0.3)),
@@ -852,8 +868,8 @@ ROWS = [
      queue_nce(z, w, bank, 0.3) + cross_entropy(logits, y)),
     ("distil", dict(student=logits, teacher=more, tau=2),
      soft_cross_entropy(scaled(logits, 2), [softmax(r) for r in scaled(more, 2)])),
-    ("tot", dict(z=z, w=w, prototypes=centres, tau=0.3, tau_pair=0.3),
-     tot(z, w, centres, 1.5, 0.08, 0.3)),
+    ("tot", dict(z=[z, w], w=[w, z[::-1]], prototypes=centres, tau=0.3, tau_pair=0.3),
+     tot([z, w], [w, z[::-1]], centres, 1.5, 0.08, 0.3)),
     ("ncl", dict(q=z, k=w, bank=bank, top=3, tau=0.3), ncl(z, w, bank, 3, 0.2, 0.3)),
     ("alignment", dict(z=z, w=w, alpha=3),
      mean(distance(unit(a), unit(b)) ** 3 for a, b in zip(z, w))),
