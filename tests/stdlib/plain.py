@@ -126,6 +126,18 @@ def fnc_eliminate(z, w, false_neg, tau):
     return total / len(rows)
 
 
+def fnc_detect(z, w, support, top, threshold):
+    """As in the FNC code: all views of the anchor's image against each view of the others."""
+    u, n = z + w, len(z)
+    mask = [[0] * (2 * n) for _ in range(2 * n)]
+    for i in range(n):
+        score = [max(cos(x[i], b) for x in (z, w, *support)) if j % n != i else -1e9
+                 for j, b in enumerate(u)]
+        for j in sorted(range(2 * n), key=lambda j: -score[j])[:top]:
+            mask[i][j] = mask[i + n][j] = int(score[j] > threshold)
+    return mask
+
+
 def fnc_attract(z, w, false_neg, tau):
     u, rows = anchors(z, w)
     total = 0
@@ -340,28 +352,27 @@ def hcsc_prototype(v, centroids, phi, member, keep):
 
 
 def cld(z, w, groups_z, groups_w, member_z, member_w, tau):
-    return (cross_entropy(scaled(scores_of(z, groups_w), tau), member_w)
-            + cross_entropy(scaled(scores_of(w, groups_z), tau), member_z)) / 2
+    """As in the CLD code: features of length 1 times centroids as they are."""
+    s, t = ([[dot(unit(a), m) for m in groups] for a in x]
+            for x, groups in ((z, groups_w), (w, groups_z)))
+    return (cross_entropy(scaled(s, tau), member_w) + cross_entropy(scaled(t, tau), member_z)) / 2
 
 
 def batch_groups(x, groups, rounds):
+    """The CLD code's KMeans: labels of the last assignment, and the means of what it grouped."""
     u = units(x)
     centres = u[:groups]
     for _ in range(rounds):
-        member = nearest(u, centres)
+        member = [min(range(groups), key=lambda g: distance(a, centres[g])) for a in u]
         lists = [[a for a, m in zip(u, member) if m == g] for g in range(groups)]
-        centres = [[mean(column) for column in zip(*rows)] if rows else old for rows,
-                   old in zip(lists, centres)]
-    return centres
-
-
-def nearest(x, centres):
-    return [min(range(len(centres)), key=lambda g: distance(unit(a), centres[g])) for a in x]
+        centres = [[mean(column) for column in zip(*rows)] if rows else [0] * len(u[0])
+                   for rows in lists]
+    return member, centres
 
 
 def cld_in_batch(z, w, groups, rounds, tau):
-    first, second = batch_groups(z, groups, rounds), batch_groups(w, groups, rounds)
-    return cld(z, w, first, second, nearest(z, first), nearest(w, second), tau)
+    (member_z, first), (member_w, second) = (batch_groups(x, groups, rounds) for x in (z, w))
+    return cld(z, w, first, second, member_z, member_w, tau)
 
 
 def cluster_contrast(p, r, tau):
@@ -1013,6 +1024,13 @@ ENTRIES += [("episode_scores_entry", dict(z=z + w, ways=3, shots=2, j=j, w=c),
              episode_scores(z + w, 3, 2)[j][c]) for j, c in ((0, 0), (11, 1))]
 ENTRIES += [("tico_memory_entry", dict(memory=memory, z=z, d=1, e=3),
              0.9 * memory[1][3] + 0.1 * mean(unit(a)[1] * unit(a)[3] for a in z))]
+
+
+support = [gauss(N, D), gauss(N, D)]
+found = fnc_detect(z, w, support, 3, 0.7)
+assert any(sum(row) == 3 for row in found) and any(sum(row) < 3 for row in found)
+ENTRIES += [("fnc_detect_entry", dict(z=z, w=w, support=support, i=i, j=j), float(found[i][j]))
+            for i in range(2 * N) for j in (0, 3, 8)]
 
 
 check = command.Checks()
