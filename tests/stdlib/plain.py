@@ -615,12 +615,12 @@ def bank_nce(q, k, negatives, partition, count, tau):
     return total / len(q)
 
 
-def cocon(x, y, margin):
+def cocon(x, y, margin, sync, sim):
     pairs = [(a, b) for a in range(len(x)) for b in others(a, len(x))]
     agree = mean((cos(x[a], x[b]) - cos(y[a], y[b])) ** 2 for a, b in pairs)
-    return agree + mean(1 - cos(a, b) for a,
-                        b in zip(x, y)) + mean(max(0, margin - (1 - cos(x[a], y[b]))) for a,
-                                               b in pairs)
+    near = mean(1 - cos(a, b) for a, b in zip(x, y))
+    far = mean(max(0, margin - (1 - cos(x[a], y[b]))) for a, b in pairs)
+    return sync * agree + sim * near + sim * far
 
 
 def self_con(z, w, labels, tau):
@@ -873,7 +873,7 @@ ROWS = [
     ("cross_point", dict(z=z, w=w, h=z[::-1], tau=0.3),
      nt_xent(z, w, 0.3) + nt_xent([mix(0.5, a, b) for a, b in zip(z, w)], z[::-1], 0.3)),
     ("soft_nce", dict(q=z, k=bank, target=targets, tau=0.3), soft_nce(z, bank, targets, 0.3)),
-    ("cocon", dict(x=z, y=w, margin=0.8), cocon(z, w, 0.8)),
+    ("cocon", dict(x=z, y=w, margin=0.8, sync=3, sim=0.7), cocon(z, w, 0.8, 3, 0.7)),
     ("self_con", dict(z=z, w=w, labels=y, tau=0.3), self_con(z, w, y, 0.3)),
     ("geography", dict(q=z, k=w, bank=bank, logits=logits, cluster=y, tau=0.3),
      queue_nce(z, w, bank, 0.3) + cross_entropy(logits, y)),
