@@ -237,6 +237,27 @@ def cropped(b, y):
 
 every("points.crop", given("cloud_crop", (B, N, 3), x=x), cropped)
 
+# CrossPoint's views by the authors' code: the unit cloud times one factor of 0.5 .. 2, turned about
+# the upright axis, moved by up to half of its extent, with noise of at most 0.05, and with points
+# that the first stands in for. What noise of 0.01 leaves certain is compared.
+N, factors = 40, []
+x = gauss(B, N, 3)
+for b, y in enumerate(given("crosspoint", (B, N, 3), x=x)):
+    start, left = unit(x[b]), [n for n in range(1, N) if y[n] != y[0]]
+    apart = lambda cloud, a, c: math.dist(cloud[a], cloud[c])
+    pairs = [(0, n) for n in left]
+    factor = sum(apart(y, *p) for p in pairs) / sum(apart(start, *p) for p in pairs) if pairs else 1
+    upright = [y[n][1] - factor * start[n][1] for n in [0] + left]
+    extent = factor * (max(p[1] for p in start) - min(p[1] for p in start))
+    factors.append((factor, len(left)))
+    check(0.48 < factor < 2.05 and all(abs(apart(y, *p) - factor * apart(start, *p)) < 0.2
+                                       for p in pairs)
+          and max(upright) - min(upright) < 0.15 and abs(sum(upright) / len(upright)) <
+          extent / 2 + 0.1, f"points.crosspoint: sample {b}", f"{factor} {upright} {extent}")
+check(min(factors)[0] < 0.8 and max(factors)[0] > 1.6 and min(n for _, n in factors) < N / 4
+      and max(n for _, n in factors) > 3 * N / 4, "points.crosspoint: factors and counts vary",
+      str(factors))
+
 # ---- columns -------------------------------------------------------------------------------------
 
 D, M = 12, 7
