@@ -126,14 +126,18 @@ def run(couplet, *arguments, timeout=900, env=None):
                           timeout=timeout, env=environment)
 
 
+def processor_seconds():
+    """Those of the programs that have ended. A busy machine changes them less than those on the
+    wall."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def measured(couplet, *arguments, timeout=900):
     """Runs a command: what it gave, and the seconds of the processor that it took."""
-    def spent():
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return used.ru_utime + used.ru_stime
-    before = spent()
+    before = processor_seconds()
     done = run(couplet, *arguments, timeout=timeout)
-    return done, spent() - before
+    return done, processor_seconds() - before
 
 
 def grows_within(seconds, few, many, bound, tries=5):

@@ -4,7 +4,6 @@ before they are done, and --resume goes on as if there had been none.
 One that comes while kernels are compiled ends the run at once and leaves no folder; with a DEVICE,
 that alone."""
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -63,17 +62,10 @@ def run(spec, out, *more):
             *more]
 
 
-def processor_seconds():
-    """Those of the programs that have ended. A busy machine changes them less than those on the
-    wall."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def interrupt(spec, out, how, seconds):
     """Sends a signal so long after the run has begun to write. The status, what was said, and
     the seconds of the processor that the run had."""
-    before = processor_seconds()
+    before = command.processor_seconds()
     with open(out + ".log", "w+") as log:
         process = subprocess.Popen(run(spec, out), stdout=log, stderr=log)
         deadline = time.time() + 900
@@ -83,7 +75,7 @@ def interrupt(spec, out, how, seconds):
         process.send_signal(how)
         process.wait(timeout=900)
         log.seek(0)
-        return process.returncode, log.read(), processor_seconds() - before
+        return process.returncode, log.read(), command.processor_seconds() - before
 
 
 def compile_and_interrupt(folder, how, seconds):
@@ -129,9 +121,9 @@ with tempfile.TemporaryDirectory() as folder:
     cut = (("sweeps", SWEPT, signal.SIGTERM), ("evaluations", EVALUATED, signal.SIGINT))
     for name, text, how in cut if device == "cpu" else ():
         spec = command.write(f"{folder}/{name}.cpl", text)
-        before = processor_seconds()
+        before = command.processor_seconds()
         done = subprocess.run(run(spec, f"{folder}/{name}"), capture_output=True, text=True)
-        took = processor_seconds() - before
+        took = command.processor_seconds() - before
         if not check(done.returncode == 0, f"{name}: an undisturbed run exits 0",
                      done.stdout + done.stderr):
             continue
