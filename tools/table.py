@@ -98,7 +98,12 @@ class Record:
 
     def __init__(self, path):
         self.path = os.path.abspath(path) if path else None
-        self.rows = self.read()
+        if path and not os.path.isdir(os.path.dirname(self.path)):
+            fail(f"--record {path}: there is no folder {os.path.dirname(self.path)}")
+        try:
+            self.rows = self.read()
+        except (ValueError, KeyError, TypeError) as error:
+            fail(f"--record {path} is no record of results: {error}")
 
     def read(self):
         if not self.path or not os.path.exists(self.path):

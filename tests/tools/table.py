@@ -123,6 +123,10 @@ with tempfile.TemporaryDirectory() as folder:
     good = done.returncode == 1 and "E101" in done.stderr and rows(done.stdout)["DCL"] == ["-", "-"]
     check(good, "a run that fails", done.stdout + done.stderr)
 
+    damaged = command.write(f"{folder}/damaged.jsonl", "{}\n")
+    for wrong in (damaged, f"{folder}/no/record.jsonl"):
+        check.refused("a record that is none", table("--print", "--record", wrong), wrong)
+    check.refused("no job at a time", table("--jobs", 0), "--jobs", status=2)
     check.refused("no such method", table("--methods", "simclr,simklr"), "simklr", status=2)
     alone = [sys.executable, f"{tree}/tools/table.py", couplet, "--data", "pictures", "--out", out]
     check.refused("no folder of pictures", command.run(*alone), "--pictures")
