@@ -67,10 +67,10 @@ typedef struct GPlace {
     bool is_slope;
 } GPlace;
 
-typedef struct GNode GNode;
 /* The parts of the largest expression that is walked as a tree (expr_is_small_tree). */
 enum { EXPR_LARGEST_TREE = 256 };
 
+typedef struct GNode GNode;
 typedef struct GExpr GExpr;
 struct GExpr {
     GOp op;

@@ -6,9 +6,9 @@
  * runs, so it goes over as many nodes as there were at the start; old ones stay until a prune. */
 #include "compiler/passes/rewrite.h"
 
-#include <assert.h>
-
 #include "compiler/graph/visit.h"
+
+#include <assert.h>
 
 typedef struct Rewrite {
     GVisit visit;

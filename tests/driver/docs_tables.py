@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code, and the
-list of commands in README.md, which has each command of --help. --update rewrites the tables."""
+"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code, and
+the list of commands in README.md, which has each command of --help. --update rewrites the tables.
+"""
 import glob
 import os
 import re

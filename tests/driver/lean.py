@@ -39,7 +39,8 @@ TOGETHER = """
 use losses
 fn eliminate(z[N, D], w[N, D], support[V, N, D]) = losses.fnc_eliminate(z, w, losses.fnc_detect(z, w, support, 10))
 fn attract(z[N, D], w[N, D], support[V, N, D]) = losses.fnc_attract(z, w, losses.fnc_detect(z, w, support, 10))
-fn neighbours(q[N, D], k[N, D], bank[K, D], other[N, D], other_bank[K, D], y : int[N], bank_y : int[K]) {
+fn neighbours(q[N, D], k[N, D], bank[K, D], other[N, D], other_bank[K, D], y : int[N],
+    bank_y : int[K]) {
   let same[i, j] = y[i] == bank_y[j]
   return losses.mil_nce(q, k, bank, losses.coclr_positives(other, other_bank, same, 5))
 }

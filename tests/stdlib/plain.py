@@ -249,8 +249,8 @@ def himulcon(z, w, path, tau, constrained=False):
 
 
 def himulcon_code(z, w, path, tau):
-    """Fine to coarse; after each level one sample of each group goes on. The code's paths have a last
-    entry that is no level, and it divides by their length."""
+    """Fine to coarse; after each level one sample of each group goes on. The code's paths have a
+    last entry that is no level, and it divides by their length."""
     depth, total, kept = len(path[0]), 0, list(range(len(path)))
     for l in range(depth - 1, -1, -1):
         names = [tuple(path[i][:l + 1]) for i in kept]
