@@ -10,6 +10,7 @@
  * Within a block, sums have the same order as in `dot` and `add_scaled`, which do the rows, classes
  * and columns that fill no block. So the figures do not depend on where the blocks lie. */
 #include "runtime/evaluate.h"
+#include "runtime/lanes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,22 +20,14 @@ enum {
     PARTS = 64 /* a fixed number, so that sums do not depend on the threads */,
     HISTORY = 10,
     MOST_ITERATIONS = 200,
-    LANES = 16,             /* the lanes of a vector */
-    ROWS = 4,               /* the rows of a block of log-odds */
-    PAIR = 2,               /* the classes of a block */
-    VECTORS = 4,            /* the vectors in a row of a block of the gradient */
-    SPAN = VECTORS * LANES, /* the columns of a block of the gradient */
-    TOGETHER = 32           /* the rows that are read from memory once for both products */
+    LANES = COUPLET_WIDE_LANES /* the sums that a dot product is made of */,
+    ROWS = 4 /* the rows of a block of log-odds */,
+    PAIR = 2 /* the classes of a block */,
+    VECTORS = 4 /* the vectors in a row of a block of the gradient */,
+    SPAN = VECTORS * LANES /* the columns that are added together to the gradient */,
+    TOGETHER = 32 /* the rows that are read from memory once for both products */
 };
 static const double enough = 1e-5; /* the largest entry of the gradient at which the fit ends */
-
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define FOR_THIS_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_THIS_MACHINE
-#endif
-
-typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
 typedef struct Probe {
     CoupletThreads *threads;
@@ -62,37 +55,142 @@ static int64_t parameters(const Probe *p) {
 
 /* ---- the two products ------------------------------------------------------------------------ */
 
-static float sum_of_lanes(const Lanes *lanes) {
+/* The loops of lanes.h. A dot product has LANES sums, in one wide vector or in two narrow ones, and
+ * in the end the sums are added in order. */
+#define EACH_PART                                                                                  \
+    const int64_t lanes = (int64_t)(sizeof(Vector) / sizeof(float));                               \
+    for (int64_t part = 0; part < LANES; part += lanes)
+#define AT(place)  (*(Vector *)(place))
+#define ROW(place) (*(const Vector *)(place))
+
+#define DOT                                                                                        \
+    EACH_PART {                                                                                    \
+        Vector sum = {0};                                                                          \
+        for (int64_t i = part; i < n; i += LANES)                                                  \
+            sum += ROW(a + i) * ROW(b + i);                                                        \
+        AT(out + part) = sum;                                                                      \
+    }
+
+/* The dot products of ROWS rows of x with PAIR rows of weights. */
+#define DOTS                                                                                       \
+    const float *other = weights + n + LANES;                                                      \
+    EACH_PART {                                                                                    \
+        Vector first[ROWS] = {0}, second[ROWS] = {0};                                              \
+        for (int64_t i = part; i < n; i += LANES)                                                  \
+            for (int r = 0; r < ROWS; r++) {                                                       \
+                Vector row = ROW(x + r * n + i);                                                   \
+                first[r] += row * ROW(weights + i);                                                \
+                second[r] += row * ROW(other + i);                                                 \
+            }                                                                                      \
+        for (int r = 0; r < ROWS; r++) {                                                           \
+            AT(out[r][0] + part) = first[r];                                                       \
+            AT(out[r][1] + part) = second[r];                                                      \
+        }                                                                                          \
+    }
+
+/* Adds rows of x to the gradient of PAIR classes, in SPAN columns. */
+#define ADD_BLOCK                                                                                  \
+    EACH_PART {                                                                                    \
+        float *to = gradient + part * VECTORS, *other = to + stride_of(p);                         \
+        const float *from = x + part * VECTORS;                                                    \
+        Vector first[VECTORS], second[VECTORS];                                                    \
+        for (int v = 0; v < VECTORS; v++) {                                                        \
+            first[v] = ROW(to + v * lanes);                                                        \
+            second[v] = ROW(other + v * lanes);                                                    \
+        }                                                                                          \
+        for (int64_t i = 0; i < rows; i++)                                                         \
+            for (int v = 0; v < VECTORS; v++) {                                                    \
+                Vector row = ROW(from + i * p->width + v * lanes);                                 \
+                first[v] += shares[i * p->classes] * row;                                          \
+                second[v] += shares[i * p->classes + 1] * row;                                     \
+            }                                                                                      \
+        for (int v = 0; v < VECTORS; v++) {                                                        \
+            AT(to + v * lanes) = first[v];                                                         \
+            AT(other + v * lanes) = second[v];                                                     \
+        }                                                                                          \
+    }
+
+typedef float Sums[LANES];
+
+COUPLET_FOR_WIDE
+static void wide_dot(const float *a, const float *b, int64_t n, Sums out) {
+    typedef CoupletWide Vector;
+    DOT
+}
+
+COUPLET_FOR_NARROW
+static void narrow_dot(const float *a, const float *b, int64_t n, Sums out) {
+    typedef CoupletNarrow Vector;
+    DOT
+}
+
+COUPLET_FOR_WIDE
+static void wide_dots(const float *x, const float *weights, int64_t n, Sums out[ROWS][PAIR]) {
+    typedef CoupletWide Vector;
+    DOTS
+}
+
+COUPLET_FOR_NARROW
+static void narrow_dots(const float *x, const float *weights, int64_t n, Sums out[ROWS][PAIR]) {
+    typedef CoupletNarrow Vector;
+    DOTS
+}
+
+COUPLET_FOR_WIDE
+static void wide_add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
+                           float *gradient) {
+    typedef CoupletWide Vector;
+    ADD_BLOCK
+}
+
+COUPLET_FOR_NARROW
+static void narrow_add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
+                             float *gradient) {
+    typedef CoupletNarrow Vector;
+    ADD_BLOCK
+}
+
+/* Plain loops have vectors of the machine by themselves. */
+#define ADD_SCALED                                                                                 \
+    for (int64_t i = 0; i < n; i++)                                                                \
+        to[i] += by * from[i];
+
+COUPLET_FOR_WIDE
+static void wide_add_scaled(float *to, const float *from, float by, int64_t n){ADD_SCALED}
+
+COUPLET_FOR_NARROW
+    static void narrow_add_scaled(float *to, const float *from, float by, int64_t n) {
+    ADD_SCALED
+}
+
+static float sum_in_order(const Sums sums) {
     float sum = 0;
     for (int k = 0; k < LANES; k++)
-        sum += (*lanes)[k];
+        sum += sums[k];
     return sum;
 }
 
-FOR_THIS_MACHINE
 static float dot(const float *a, const float *b, int64_t n) {
-    Lanes lanes = {0};
-    for (int64_t i = 0; i < n; i += LANES)
-        lanes += *(const Lanes *)(a + i) * *(const Lanes *)(b + i);
-    return sum_of_lanes(&lanes);
+    Sums sums;
+    (couplet_has_wide() ? wide_dot : narrow_dot)(a, b, n, sums);
+    return sum_in_order(sums);
 }
 
-/* Computes the dot products of ROWS rows of x with PAIR rows of weights. */
-FOR_THIS_MACHINE
 static void dots(const float *x, const float *weights, int64_t n, float out[ROWS][PAIR]) {
-    const float *other = weights + n + LANES;
-    Lanes first[ROWS] = {0};
-    Lanes second[ROWS] = {0};
-    for (int64_t i = 0; i < n; i += LANES)
-        for (int r = 0; r < ROWS; r++) {
-            Lanes row = *(const Lanes *)(x + r * n + i);
-            first[r] += row * *(const Lanes *)(weights + i);
-            second[r] += row * *(const Lanes *)(other + i);
-        }
-    for (int r = 0; r < ROWS; r++) {
-        out[r][0] = sum_of_lanes(&first[r]);
-        out[r][1] = sum_of_lanes(&second[r]);
-    }
+    Sums sums[ROWS][PAIR];
+    (couplet_has_wide() ? wide_dots : narrow_dots)(x, weights, n, sums);
+    for (int r = 0; r < ROWS; r++)
+        for (int c = 0; c < PAIR; c++)
+            out[r][c] = sum_in_order(sums[r][c]);
+}
+
+static void add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
+                      float *gradient) {
+    (couplet_has_wide() ? wide_add_block : narrow_add_block)(p, x, shares, rows, gradient);
+}
+
+static void add_scaled(float *to, const float *from, float by, int64_t n) {
+    (couplet_has_wide() ? wide_add_scaled : narrow_add_scaled)(to, from, by, n);
 }
 
 static int64_t least(int64_t a, int64_t b) {
@@ -121,35 +219,6 @@ static void log_odds(const Probe *p, const float *x, int64_t rows, double *out) 
                     out[(r + k) * p->classes + c + l] = (double)sum + (double)w[p->width];
                 }
         }
-}
-
-FOR_THIS_MACHINE
-static void add_scaled(float *to, const float *from, float by, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        to[i] += by * from[i];
-}
-
-/* Adds rows of x to the gradient of PAIR classes, in SPAN columns. */
-FOR_THIS_MACHINE
-static void add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
-                      float *gradient) {
-    float *other = gradient + stride_of(p);
-    Lanes first[VECTORS];
-    Lanes second[VECTORS];
-    for (int v = 0; v < VECTORS; v++) {
-        first[v] = *(const Lanes *)(gradient + v * LANES);
-        second[v] = *(const Lanes *)(other + v * LANES);
-    }
-    for (int64_t i = 0; i < rows; i++)
-        for (int v = 0; v < VECTORS; v++) {
-            Lanes row = *(const Lanes *)(x + i * p->width + v * LANES);
-            first[v] += shares[i * p->classes] * row;
-            second[v] += shares[i * p->classes + 1] * row;
-        }
-    for (int v = 0; v < VECTORS; v++) {
-        *(Lanes *)(gradient + v * LANES) = first[v];
-        *(Lanes *)(other + v * LANES) = second[v];
-    }
 }
 
 /* Adds rows of x to the gradient, each times shares[rows, classes], and the shares to the
@@ -407,7 +476,7 @@ static double accuracy(const Probe *p, const float *q, const CoupletFeatures *qu
 
 /* Allocates values that begin on a cache line. `count` is a multiple of LANES. */
 static float *floats(size_t count) {
-    return aligned_alloc(sizeof(Lanes), (count + LANES) * sizeof(float));
+    return aligned_alloc(sizeof(CoupletWide), (count + LANES) * sizeof(float));
 }
 
 double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank,

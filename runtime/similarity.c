@@ -2,19 +2,15 @@
  * 32 others, with all sums in registers. There is a version for 32 wide registers and one for 16
  * narrow ones. In both, each sum runs over the width in order. */
 #include "runtime/similarity.h"
+#include "runtime/lanes.h"
 
+#include <assert.h>
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 /* A block of sums stays in registers: eight rows by two wide vectors with 32 registers, four rows
- * by two narrow vectors with 16. In both, each sum runs over the width in order. */
-enum {
-    WIDE = COUPLET_PANEL_ROWS / 2,
-    NARROW = WIDE / 2,
-};
-typedef float Wide __attribute__((vector_size(WIDE * sizeof(float))));
-typedef float Narrow __attribute__((vector_size(NARROW * sizeof(float))));
+ * by two narrow vectors with 16. */
+static_assert(2 * COUPLET_WIDE_LANES == COUPLET_PANEL_ROWS, "a row of a block is two vectors");
 
 /* These macros write the statements out, so that each sum has a name. */
 #define FOUR(DO)   DO(0) DO(1) DO(2) DO(3)
@@ -37,38 +33,25 @@ typedef float Narrow __attribute__((vector_size(NARROW * sizeof(float))));
     }                                                                                              \
     EACH_ROW(STORE)
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-__attribute__((target("avx512f"))) static void
-eight_by_wide(const float *queries, const float *panel, int64_t width, float *out) {
-    typedef Wide Vector;
+COUPLET_FOR_WIDE
+static void eight_by_wide(const float *queries, const float *panel, int64_t width, float *out) {
+    typedef CoupletWide Vector;
     SIMILARITIES(EIGHT)
 }
 
-static bool has_wide(void) {
-    return __builtin_cpu_supports("avx512f");
-}
-#define FOR_THIS_MACHINE __attribute__((target_clones("fma", "default")))
-#else
-#define eight_by_wide(queries, panel, width, out) ((void)0)
-static bool has_wide(void) {
-    return false;
-}
-#define FOR_THIS_MACHINE
-#endif
-
-FOR_THIS_MACHINE
+COUPLET_FOR_NARROW
 static void four_by_narrow(const float *queries, const float *panel, int64_t width, float *out) {
-    typedef Narrow Vector;
+    typedef CoupletNarrow Vector;
     SIMILARITIES(FOUR)
 }
 
 void couplet_similarities(const float *queries, const float *panel, int64_t width, float *out) {
-    if (has_wide()) {
+    if (couplet_has_wide()) {
         eight_by_wide(queries, panel, width, out);
         return;
     }
     for (int64_t q = 0; q < COUPLET_BLOCK_ROWS; q += 4)
-        for (int64_t i = 0; i < COUPLET_PANEL_ROWS; i += 2 * NARROW)
+        for (int64_t i = 0; i < COUPLET_PANEL_ROWS; i += 2 * COUPLET_NARROW_LANES)
             four_by_narrow(queries + q * width, panel + i, width, out + q * COUPLET_PANEL_ROWS + i);
 }
 
