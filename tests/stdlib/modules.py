@@ -127,11 +127,17 @@ def candidates():
     checker to say."""
     taken = inputs_of_nets()
     for kind, name, config in entries("nn"):
+        if kind == "fn" and "[" in config: # of an array
+            yield "nn." + name, [METHOD % (SMALL + f"param q = 0.5\nlet o = nn.{name}(v)\n"
+                                           + "loss mean[n, c, i, j] q * o[n, c, i, j]^3", SGD)]
+            continue
         if kind == "fn": # of one number: applied in a composition
             yield "nn." + name, [METHOD % (f"net f = nn.linear(3) >> nn.{name}\n" + FLAT
                                            + "let o = f(v)\nloss mean[n, d] o[n, d]^2", SGD)]
             continue
         net = f"net f = nn.{name}({settings(config)})\n"
+        if name == "patches_sincos": # four divides its width
+            net = net.replace("width = 2", "width = 8")
         loss = """let row = flatten(o)
 param q = 0.5
 loss mean[n, d] q * cos(real(d)) * row[n, d]^2
@@ -155,8 +161,12 @@ loss mean[n, d] q * cos(real(d)) * row[n, d]^2
 
 
 # Deep networks over a batch of four and one place each: float32 and float64 part there, whatever
-# computes them. Their blocks are tried one by one, the whole is only checked.
-CHECKED = {"nn.r2plus1d18", "nn.resnet50", "nn.resnet50_large", "nn.resnet50_stages"}
+# computes them. Their blocks are tried one by one, the whole is only checked; and the vision
+# transformers of the papers are too large for the reference.
+CHECKED = {"nn.r2plus1d18", "nn.resnet50", "nn.resnet50_large", "nn.resnet50_stages",
+           "nn.resnet50_gn", "nn.resnet50_large_gn", "nn.resnet50_stages_gn", "nn.resnet34_large",
+           "nn.resnet34_gn", "nn.resnet34_large_gn", "nn.resnet34_stages_gn", "nn.vit_blocks",
+           "nn.vit_tiny", "nn.vit_small", "nn.vit_base"}
 
 
 def run(folder, name, specs):

@@ -118,6 +118,141 @@ def instance_norm(x):
     return normed(x, lambda b, c: (b, c))
 
 
+def split_norm(x, parts):
+    return normed(x, lambda b, c: (b % parts, c))
+
+
+def group_norm(x, groups):
+    size = len(x[0]) // groups
+    return normed(x, lambda b, c: (b, c // size))
+
+
+def standard(kernel, out, eps=1e-5):
+    """Each of the `out` kernels with mean 0 and variance 1."""
+    rows = nested(kernel, out, len(kernel) // out)
+    return [(v - mean(row)) / math.sqrt(mean((u - mean(row)) ** 2 for u in row) + eps)
+            for row in rows for v in row]
+
+
+def convolved(x, w, name, out, stride, size):
+    return conv(x, standard(w[name + ".K"], out), (stride, stride), (size, size))
+
+
+def block_gn(x, w, name, groups, down):
+    """With standardised kernels; as the other networks with group normalisation here."""
+    out = (2 if down else 1) * len(x[0])
+    y = relu(group_norm(convolved(x, w, name + ".body.conv3_1", out, 2 if down else 1, 3), groups))
+    y = group_norm(convolved(y, w, name + ".body.conv3_2", out, 1, 3), groups)
+    if down:
+        x = group_norm(convolved(x, w, name + ".shortcut.conv1_1", out, 2, 1), groups)
+    return relu(add(x, y))
+
+
+def bottleneck_gn(x, w, name, width, stride, groups, change):
+    out = 4 * width if change else len(x[0])
+    y = relu(group_norm(convolved(x, w, name + ".body.conv1_1", width, 1, 1), groups))
+    y = relu(group_norm(convolved(y, w, name + ".body.conv3_1", width, stride, 3), groups))
+    y = group_norm(convolved(y, w, name + ".body.conv1_2", out, 1, 1), groups)
+    if change:
+        x = group_norm(convolved(x, w, name + ".shortcut.conv1_1", out, stride, 1), groups)
+    return relu(add(x, y))
+
+
+def max_pool(x, size, stride):
+    n, c, height, width = shape_of(x)
+
+    def element(b, ch, i, j):
+        return max(x[b][ch][r][s] for r in range(stride * i - size // 2, stride * i + size // 2 + 1)
+                   for s in range(stride * j - size // 2, stride * j + size // 2 + 1)
+                   if 0 <= r < height and 0 <= s < width)
+    return table((n, c, -(-height // stride), -(-width // stride)), element)
+
+
+def stem_gn(x, w, width, groups, large):
+    if not large:
+        return relu(group_norm(convolved(x, w, "f.conv3_1", width, 1, 3), groups))
+    y = convolved(x, w, "f.large_stem_gn_1.conv_1", width, 2, 7)
+    return max_pool(relu(group_norm(y, groups)), 3, 2)
+
+
+def over_all(x):
+    return [[mean(npy.flatten(plane)) for plane in row] for row in x]
+
+
+def residual_gn(x, w, width, groups, counts, stages="", large=False):
+    x = stem_gn(x, w, width, groups, large)
+    same, down = 0, 0
+    for stage, count in enumerate(counts):
+        for k in range(count):
+            halves = stage > 0 and k == 0
+            same, down = same + (not halves), down + halves
+            name = f"block_down_gn_{down}" if halves else f"block_gn_{same}"
+            x = block_gn(x, w, f"f.{stages}{name}", groups, halves)
+    return over_all(x)
+
+
+def bottlenecks_gn(x, w, width, groups, counts, large=False):
+    x = stem_gn(x, w, width, groups, large)
+    same = 0
+    for stage, count in enumerate(counts):
+        for k in range(count):
+            same += k > 0
+            name = f"bottleneck_change_gn_{stage + 1}" if k == 0 else f"bottleneck_gn_{same}"
+            x = bottleneck_gn(x, w, f"f.resnet50_stages_gn_1.{name}", width << stage,
+                              2 if stage > 0 and k == 0 else 1, groups, k == 0)
+    return over_all(x)
+
+
+def patches_sincos(x, w, patch, width):
+    n, c, height, across = shape_of(x)
+    kernel = nested(w["f.K"], width, c, patch, patch)
+    rows, columns, quarter = height // patch, across // patch, width // 4
+
+    def token(b, r, s):
+        def place(d):
+            angle = (s if d < 2 * quarter else r) / 10000 ** ((d % quarter) / quarter)
+            return math.cos(angle) if d // quarter % 2 else math.sin(angle)
+        return [w["f.b"][d] + place(d) + sum(
+            x[b][ch][r * patch + i][s * patch + j] * kernel[d][ch][i][j] for ch in range(c)
+            for i in range(patch) for j in range(patch)) for d in range(width)]
+    return [[list(w["f.first"])] + [token(b, r, s) for r in range(rows) for s in range(columns)]
+            for b in range(n)]
+
+
+def tokens_linear(x, w, name):
+    bias = w[name + ".b"]
+    weight = nested(w[name + ".W"], len(bias), len(w[name + ".W"]) // len(bias))
+    return [[[u + sum(a * v for a, v in zip(row, place)) for u, row in zip(bias, weight)]
+             for place in line] for line in x]
+
+
+def tokens_norm(x, eps=1e-6):
+    return [[[(v - mean(place)) / math.sqrt(mean((u - mean(place)) ** 2 for u in place) + eps)
+              for v in place] for place in line] for line in x]
+
+
+def attention(x, w, name, heads):
+    q, k, v = (tokens_linear(x, w, f"{name}.tokens_linear_{part}") for part in (1, 2, 3))
+    wide = len(q[0][0]) // heads
+
+    def mixed(b, t, d):
+        part = slice(d // wide * wide, d // wide * wide + wide)
+        shares = softmax([sum(i * j for i, j in zip(q[b][t][part], other[part])) / math.sqrt(wide)
+                          for other in k[b]])
+        return sum(s * other[d] for s, other in zip(shares, v[b]))
+    return tokens_linear(table(shape_of(x), mixed), w, name + ".tokens_linear_4")
+
+
+def vit_blocks(x, w, heads):
+    for k in range(1, 13):
+        name = f"f.transformer_block_{k}"
+        x = add(x, attention(tokens_norm(x), w, name + ".attention_1", heads))
+        y = each(lambda v: v * (1 + math.erf(v / math.sqrt(2))) / 2,
+                 tokens_linear(tokens_norm(x), w, name + ".map.tokens_linear_1"))
+        x = add(x, tokens_linear(y, w, name + ".map.tokens_linear_2"))
+    return tokens_norm(x)
+
+
 def factored(x, w, name, stride=1, pace=1):
     y = relu(batch_norm(conv(x, w[name + ".body.conv_in_space_1.K"], (1, stride, stride),
                              (1, 3, 3))))
@@ -284,9 +419,9 @@ def run(folder, net, x):
         command.write(path, f"""use nn, optim
 data train = data.arrays("x.npy")
 net f = nn.{net}
-let y = f(train.x)
+let y = f(train.all.x)
 loss sum[n, {axes}] cos(real({axes.replace(', ', ' + 2*')})) * y[n, {axes}]
-train {{ epochs 1, batch {len(x)}, optimiser optim.sgd(lr = 0) }}
+train {{ epochs 1, steps 1, optimiser optim.sgd(lr = 0) }}
 """)
         done = command.run(couplet, "check", path)
         if done.returncode == 0:
@@ -306,6 +441,7 @@ def weighted(y):
 
 
 picture, clip, cloud = gauss(3, 2, 6, 5), gauss(2, 2, 4, 5, 6), gauss(3, 7, 3)
+large = gauss(2, 2, 16, 13)
 EVERY = [
     ("instance_norm2d()", picture, lambda x, w: instance_norm(x)),
     ("instance_norm3d()", clip, lambda x, w: instance_norm(x)),
@@ -334,6 +470,24 @@ EVERY = [
     ("conv_gru(2, size = 1)", clip, lambda x, w: gru(x, w, 2, 1)),
     ("conv_gru_step(1)", picture, lambda x, w: gru_step(x, w, "f", 1, 3)),
     ("edge_conv(4, near = 3)", cloud, lambda x, w: edge_conv(x, w, "f", 4, 3)),
+    ("batch_norm2d_split()", gauss(5, 2, 3, 4), lambda x, w: split_norm(x, 2)),
+    ("batch_norm2d_split(parts = 3)", gauss(6, 2, 3, 4), lambda x, w: split_norm(x, 3)),
+    ("conv3(4, stride = 2, standard = true)", picture, lambda x,
+     w: convolved(x, w, "f", 4, 2, 3)),
+    ("conv1(3, standard = true)", picture, lambda x, w: convolved(x, w, "f", 3, 1, 1)),
+    ("conv(3, 5, standard = true)", picture, lambda x, w: convolved(x, w, "f", 3, 1, 5)),
+    ("resnet18_gn(width = 2, groups = 2, standard = true)", picture, lambda x,
+     w: residual_gn(x, w, 2, 2, (2, 2, 2, 2))),
+    ("resnet18_large_gn(width = 2, groups = 2, standard = true)", large, lambda x,
+     w: residual_gn(x, w, 2, 2, (2, 2, 2, 2), large=True)),
+    ("resnet34_large_gn(width = 2, groups = 2, standard = true)", large, lambda x,
+     w: residual_gn(x, w, 2, 2, (3, 4, 6, 3), "resnet34_stages_gn_1.", True)),
+    ("resnet50_gn(width = 2, groups = 2, standard = true)", picture, lambda x,
+     w: bottlenecks_gn(x, w, 2, 2, (3, 4, 6, 3))),
+    ("patches_sincos(2, 8)", gauss(2, 2, 6, 4), lambda x, w: patches_sincos(x, w, 2, 8)),
+    ("average_over_patches()", cloud, lambda x,
+     w: [[mean(column) for column in zip(*line[1:])] for line in x]),
+    ("vit_blocks(2)", gauss(2, 3, 8), lambda x, w: vit_blocks(x, w, 2)),
     ("dgcnn(width = 2, near = 3)", cloud, lambda x, w: dgcnn(x, w, 2, 3)),
 ]
 for net, x, expected in EVERY:
@@ -346,4 +500,17 @@ for net, x, expected in EVERY:
             continue
         check(abs(found - value) <= 2e-5 * max(1, abs(value)), f"{net}: {found:.7g}",
               f"expected {value:.9g}")
+
+# The running statistics of a split batch move by the mean over its parts, here of 3 and 2 samples.
+with tempfile.TemporaryDirectory() as folder:
+    x = gauss(5, 2, 3, 4)
+    state, _ = run(folder, "batch_norm2d_split()", x)
+    for channel in range(2):
+        parts = [[v for row in x[part::2] for v in npy.flatten(row[channel])] for part in (0, 1)]
+        middle = [mean(part) for part in parts]
+        var = [sum((v - m) ** 2 for v in part) / (len(part) - 1) for m, part in zip(middle, parts)]
+        for name, value in (("mean", 0.1 * mean(middle)), ("var", 0.9 + 0.1 * mean(var))):
+            found = state.get("f.running_" + name, [math.nan] * 2)[channel]
+            check(abs(found - value) <= 1e-6, f"running_{name} of a split batch: {found:.7g}",
+                  f"expected {value:.9g}")
 check.finish()

@@ -108,7 +108,12 @@ for schedule, rate in [
          lambda x: 0.04 * (0.1 if x >= 0.5 else 1) * (0.1 if x >= 0.8 else 1)),
         ("polynomial(0.04)", lambda x: 0.04 * (1 - x) ** 2),
         ("one_cycle(0.04, rise = 0.5)", lambda x: 0.04 * (0.04 + 0.96 * (1 - half(2 * x)))
-         if x < 0.5 else 0.04 * half((x - 0.5) / 0.5))]:
+         if x < 0.5 else 0.04 * half((x - 0.5) / 0.5)),
+        ("rise(3) * 0.04", lambda x: 0.04 * min(1, (STEPS * x + 1) / 3)),
+        ("rise_at_once(3, low = 0.2) * 0.04", lambda x: 0.04 * (0.2 if STEPS * x < 3 else 1)),
+        ("rise_cosine(3) * 0.04", lambda x: 0.04 * (1 - half(min(1, (STEPS * x + 1) / 3)))),
+        ("rise_exp(3) * anneal.linear(0.04, 0.01)",
+         lambda x: (0.04 - 0.03 * x) * math.exp(-5 * (1 - min(1, STEPS * x / 3)) ** 2))]:
     p = [1.0 + k for k in range(K)]
     for t in range(STEPS):
         p = [y - rate(t / STEPS) * x for y, x in zip(p, gradient(p))]

@@ -83,7 +83,8 @@ static void watch(void *context, const Graph *g, const char *pass) {
     Reference *run = t->fault ? NULL : reference_run(g, reference_array, t);
     Span span;
     if (!run) return;
-    t->fault = reference_fault(run, &span);
+    const char *fault = reference_fault(run, &span);
+    t->fault = fault ? arena_printf(t->arena, "%s", fault) : NULL; /* it outlives the evaluation */
     if (!t->fault) {
         for (int i = 0; i < g->outputs.count && t->count < MOST; i++)
             want(t, g->outputs.items[i].name, run, g->outputs.items[i].node);
