@@ -150,8 +150,8 @@ typedef struct Param {
     bool has_shape;
     const char *kind_name; /* in `y : int[N]`: "int", "bool" or "real"; NULL: not written */
     Expr *value;           /* the default, initialiser or distribution; NULL: none */
-    /* The range in `hyper h = 1 | h > 0`, and the condition in `freeze PARTS while COND`. Else
-     * NULL. */
+    /* The range in `hyper h = 1 | h > 0` and in `fn f(x, h = 1 | h > 0)`, and the condition in
+     * `freeze PARTS while COND`. Else NULL. */
     Expr *guard;
     Expr **parts; /* for settings: the PARTS of `optimiser A on PARTS` and `freeze PARTS` */
     int part_count;

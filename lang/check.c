@@ -328,6 +328,18 @@ static Type *check_result(Check *c, Stmt *s) {
     return type_poison(c);
 }
 
+/* Checks the ranges of parameters, which may name all parameters and dimensions. */
+static void check_ranges(Check *c, const Param *params, int count) {
+    for (int i = 0; i < count; i++) {
+        if (!params[i].guard) continue;
+        const Type *t = check_expr(c, params[i].guard);
+        if (type_is_poison(t) || (t->kind == KIND_BOOL && t->rank == 0)) continue;
+        diag_report(c->diag, CODE_GUARD, params[i].guard->span,
+                    "the range of a parameter is a condition, true or false; this is %s",
+                    type_text(c->arena, t));
+    }
+}
+
 /* Checks a function, a network or an optimiser in the scope in which it was declared. Its first
  * call may stand in the middle of another body, so what the checker knows of that place is put
  * aside and restored. A function inside a function is checked where it is declared, and belongs to
@@ -355,6 +367,8 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
         declare_optimiser_params(c, s);
     else if (s->has_params)
         declare_params(c, s, SYMBOL_ARGUMENT, s->params, s->param_count, s->is_function);
+    check_ranges(c, s->config, s->config_count);
+    check_ranges(c, s->params, s->param_count);
     s->result = scheme->result = check_result(c, s);
     scheme->state = 2;
     c->calls--;

@@ -137,6 +137,16 @@ int diag_error_count(const Diag *diag) {
     return diag->errors;
 }
 
+int diag_count(const Diag *diag) {
+    return diag->messages.count;
+}
+
+void diag_drop(Diag *diag, int count) {
+    for (int i = count; i < diag->messages.count; i++)
+        diag->errors -= diag_codes[diag->messages.items[i].code].severity == DIAG_ERROR;
+    diag->messages.count = count;
+}
+
 const DiagPart *diag_part(const DiagMessage *message, int i) {
     if (i < message->parts.count) return &message->parts.items[i];
     i -= message->parts.count;

@@ -77,6 +77,9 @@ void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(pri
 void diag_fix(Diag *diag, Span span, const char *text);
 void diag_mean(Diag *diag, Span span, const char *text);
 int diag_error_count(const Diag *diag);
+/* How many messages there are, and drops all but the first `count`: what an error made follow. */
+int diag_count(const Diag *diag);
+void diag_drop(Diag *diag, int count);
 /* Appends the messages of `other` to those of `diag`. Their texts must live as long as `diag`. */
 void diag_take(Diag *diag, const Diag *other);
 /* Returns the sentence of the first error that is printed, with its place and its code, or NULL if

@@ -54,7 +54,7 @@
 %type <params> claim claimlist params paramlist uses views hypers inits draws columns columnlist
 %type <params> settings settinglist renames renamelist
 %type <name> path
-%type <param> rename used claimed param view hyper init draw column setting
+%type <param> rename used claimed param number view hyper init draw column setting
 %type <stmts> stmts block lets statement
 %type <stmt> simple let queue_body evals cadence
 %type <line> evalline
@@ -368,11 +368,14 @@ params  : %empty                         { $$ = NULL; }
 paramlist : param                        { $$ = ast_params(p, NULL, $1); }
         | paramlist ',' param            { $$ = ast_params(p, $1, $3); }
         ;
-param   : NAME                           { $$ = named($1, @1); }
+param   : number
+        | number '|' expr                { $$ = $1; $$.guard = $3; }
         | NAME '[' exprs ']'             { $$ = shaped(named($1, @1), $3); }
+        | NAME ':' NAME '[' exprs ']'    { $$ = shaped(named($1, @1), $5); $$.kind_name = $3; }
+        ;
+number  : NAME                           { $$ = named($1, @1); }
         | NAME '=' expr                  { $$ = valued(named($1, @1), $3); }
         | NAME ':' NAME                  { $$ = named($1, @1); $$.kind_name = $3; }
-        | NAME ':' NAME '[' exprs ']'    { $$ = shaped(named($1, @1), $5); $$.kind_name = $3; }
         | NAME ':' NAME '=' expr         { $$ = valued(named($1, @1), $5); $$.kind_name = $3; }
         ;
 hypers  : hyper                          { $$ = ast_params(p, NULL, $1); }

@@ -285,6 +285,15 @@ static bool bind_parameters(Lower *l, Frame *frame, const Stmt *fn, const Value 
     return fits;
 }
 
+/* Returns false after a message: a number is outside the range that its parameter states. */
+static bool in_ranges(Lower *l, Frame *frame, const Stmt *fn, const Expr *call) {
+    const Span place = call ? call->span : fn->name_span;
+    const Made *made = frame->parent->owner ? frame->parent->owner->made : NULL;
+    return lower_test_ranges(l, fn, fn->config, fn->config_count, frame,
+                             made ? made->place : place) &&
+           lower_test_ranges(l, fn, fn->params, fn->param_count, frame, place);
+}
+
 /* Returns the result of a function, lowered in the frame of the call. Its draws have a site of
  * their own. */
 static Value lower_called(Lower *l, const Stmt *fn, Frame *frame) {
@@ -319,7 +328,10 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     call_enter(l, &at);
     const int mapped = draw_map(l, args, count);
     const bool fits = bind_parameters(l, frame, fn, args, count, call);
+    const bool good = !fits || in_ranges(l, frame, fn, call);
+    const int messages = diag_count(l->diag);
     const Value result = fits ? lower_called(l, fn, frame) : value_scalar(gx_real(l->g, 0));
+    if (!good) diag_drop(l->diag, messages); /* what a number outside its range makes follow */
     l->mapped_count = mapped;
     call_leave(l);
     return result;

@@ -287,9 +287,13 @@ Value lower_value(Lower *l, const Expr *expr);
 const GExpr *lower_scalar(Lower *l, const Expr *expr);
 /* Lowers an expression at method level, where no index is free. */
 GNode *lower_tensor(Lower *l, const Expr *expr);
-/* Returns the rate of an optimiser in postfix form (runtime/range.h), over run scalars. NULL: it
- * depends on something else. */
-const char *lower_rate_formula(Lower *l, const GExpr *rate);
+/* rate.c. Returns a number in postfix form (runtime/range.h), over run scalars. NULL: it depends on
+ * something else. */
+const char *lower_run_formula(Lower *l, const GExpr *e);
+/* parameter_range.c. Tests the ranges that parameters state, in the frame that has their values.
+ * `place` is that of the call that gave the values. Returns false after a message. */
+bool lower_test_ranges(Lower *l, const Stmt *of, const Param *params, int count, Frame *frame,
+                       Span place);
 /* lower_finetune.c. The first function lowers the steps of all evaluations that fine-tune. The
  * others return the loss of one such step, and add what the step renews. */
 void lower_finetunes(Lower *l);

@@ -92,6 +92,7 @@ Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *pat
         return net;
     }
     /* In net mlp(hidden, out) = linear(hidden) >> ..., the body is the chain itself. */
+    lower_test_ranges(l, stmt, stmt->config, stmt->config_count, config, made->place);
     Frame *outer = l->frame;
     l->frame = config;
     l->making = made;

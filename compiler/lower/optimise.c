@@ -396,7 +396,8 @@ static Frame *bind_rule(Lower *l, const Expr *call) {
                                                 rule->config[i].name, given->span);
         frame_set(l, config, rule->config[i].symbol, value_scalar(value));
     }
-    return config;
+    return lower_test_ranges(l, rule, rule->config, rule->config_count, config, call->span) ? config
+                                                                                            : NULL;
 }
 
 /* Returns the first `optimiser` whose parts have the parameter, else that of the rest, else NULL.
@@ -517,7 +518,7 @@ static void note_rates(Lower *l, const Stmt *train, Frame *const *bound) {
         const Param *setting = &train->params[i];
         const GExpr *rate =
             bound[i] ? rate_of(setting->value->callee->symbol->stmt, bound[i]) : NULL;
-        LoweredRate noted = {NULL, rate ? lower_rate_formula(l, rate) : NULL};
+        LoweredRate noted = {NULL, rate ? lower_run_formula(l, rate) : NULL};
         if (!noted.formula) continue;
         noted.name = rate_name(l, setting, used == 1);
         if (!has_rate(l->phase, noted.name)) {

@@ -1,6 +1,6 @@
-/* Writes the rate of an optimiser, for the log, as a formula of the run's scalars in postfix form
- * (runtime/range.h). The runtime computes it beside the step, whose graph, hash and bits know
- * nothing of it. */
+/* Writes a number as a formula of the run's scalars in postfix form (runtime/range.h). The log has
+ * the rate of an optimiser by it: the runtime computes the formula beside the step, whose graph,
+ * hash and bits know nothing of it. The ranges of parameters are tested by it, too. */
 #include "compiler/lower/internal.h"
 #include "runtime/range.h"
 
@@ -64,7 +64,7 @@ static const char *formula_of(Lower *l, const GExpr *e, int *left) {
     return arena_printf(l->arena, "%s%s", text, couplet_range_words[word]);
 }
 
-const char *lower_rate_formula(Lower *l, const GExpr *rate) {
+const char *lower_run_formula(Lower *l, const GExpr *e) {
     int left = MOST_RATE_WORDS;
-    return formula_of(l, rate, &left);
+    return formula_of(l, e, &left);
 }
