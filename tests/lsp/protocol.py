@@ -88,7 +88,7 @@ def hovers():
         ("image)", 0, "real[1, 28, 28]"),
         ("losses,", 0, "module losses"),
         ("linear(", 0, "stdlib/nn/"),
-        ("sgd", 0, "optimiser sgd(lr, momentum = 0, decay = 0)(p, g)"),
+        ("sgd", 0, "optimiser sgd(lr, momentum = 0 | momentum >= 0 and momentum < 1, "),
         ("epochs", 0, "a number above 0"),
         ("k = 5", 0, "whole number of at least 1"),
         ("fashion", 0, "a reader of data"),

@@ -232,7 +232,7 @@ class Formulas(unittest.TestCase):
         z, w = arrays(16, 8)
         losses = couplet.load("losses")
         self.assertIn("nt_xent", dir(losses))
-        head = "nt_xent(z[N, D], w[N, D], tau = 0.1)"
+        head = "nt_xent(z[N, D], w[N, D], tau = 0.1 | tau > 0)"
         self.assertIn(head, repr(losses.nt_xent))
         self.assertTrue(losses.nt_xent.__doc__.startswith(head + "\n\nNT-Xent (L02). Chen"))
         self.assertEqual(losses.nt_xent(z, w, tau=0.5), self.f["losses.nt_xent"](z, w, tau=0.5))

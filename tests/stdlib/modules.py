@@ -13,9 +13,9 @@ import sys
 import tempfile
 
 couplet, test_method, root = sys.argv[1:4]
-VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6,
-          "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 6, "patch": 4, "views": 2,
-          "near": 3, "slots": 4}
+VALUES = {"lr": 0.1, "low": 0.3, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5,
+          "hidden": 6, "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 5, "patch": 4,
+          "views": 2, "near": 3, "slots": 4}
 
 METHOD = """use nn, augment, optim, anneal
 data train = data.fashion_mnist("train")
@@ -57,7 +57,8 @@ def settings(text):
     reference has less to do, and `groups` fits the one channel."""
     given = []
     for part in split_list(text):
-        name, _, default = (s.strip() for s in part.partition("="))
+        stated = part.partition("|")[0]  # its range stands behind a bar
+        name, _, default = (s.strip() for s in stated.partition("="))
         name = name.split(":")[0].split("[")[0].strip()
         if not default or name in ("width", "groups", "heads", "near", "slots"):
             given.append(f"{name} = {VALUES.get(name, 2)}")
@@ -115,8 +116,8 @@ def random_augmentations():
     drawing = set()
     for path in glob.glob(os.path.join(root, "stdlib", "augment", "*.cpl")):
         with open(path) as file:
-            drawing |= set(re.findall(r"^fn (\w+)\([^{}\n]*\{\n(?:(?!^\}).*\n)*?  +draw ",
-                                      file.read(), re.MULTILINE))
+            drawing |= set(re.findall(r"^fn (\w+)\((?:[^()]|\([^()]*\))*\) \{\n"
+                                      r"(?:(?!^\}).*\n)*?  +draw ", file.read(), re.MULTILINE))
     for _, name, params in entries("augment"):
         if name in recipes | drawing and len(re.findall(r"\[", params)) == 1:
             yield name, settings(", ".join(split_list(params)[1:]))

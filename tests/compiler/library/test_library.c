@@ -318,7 +318,7 @@ static void names(void **state) {
     couplet_file_free(file);
     assert_int_equal(couplet_file_open("losses", NULL, NULL, 0, &file, NULL), COUPLET_OK);
     assert_true(couplet_file_parameter(file, "nt_xent", 0, &p));
-    const char *wanted = "nt_xent(z[N, D], w[N, D], tau = 0.1)\n\nNT-Xent (L02). Chen, ";
+    const char *wanted = "nt_xent(z[N, D], w[N, D], tau = 0.1 | tau > 0)\n\nNT-Xent (L02). Chen, ";
     char about[4096], few[8];
     const int64_t length = couplet_file_about(file, "nt_xent", about, sizeof about);
     assert_int_equal(length, strlen(about));
