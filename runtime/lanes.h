@@ -9,7 +9,7 @@
  * the same order in both, and both multiply and add in one rounding, so the bits agree.
  *
  * A vector wider than the registers must not be used in their place: GCC keeps it in memory, and
- * the loop takes five times as long. */
+ * the loop takes eight times as long. */
 #include <stdbool.h>
 
 enum { COUPLET_WIDE_LANES = 16, COUPLET_NARROW_LANES = COUPLET_WIDE_LANES / 2 };
@@ -23,12 +23,15 @@ typedef float CoupletNarrow
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define COUPLET_FOR_WIDE   __attribute__((target("avx512f")))
 #define COUPLET_FOR_NARROW __attribute__((target_clones("fma", "default")))
+/* For a plain loop, whose vectors the compiler chooses. */
+#define COUPLET_FOR_ANY __attribute__((target_clones("avx512f", "fma", "default")))
 static inline bool couplet_has_wide(void) {
     return __builtin_cpu_supports("avx512f");
 }
 #else
 #define COUPLET_FOR_WIDE
 #define COUPLET_FOR_NARROW
+#define COUPLET_FOR_ANY
 static inline bool couplet_has_wide(void) {
     return false;
 }

@@ -150,17 +150,10 @@ static void narrow_add_block(const Probe *p, const float *x, const float *shares
     ADD_BLOCK
 }
 
-/* Plain loops have vectors of the machine by themselves. */
-#define ADD_SCALED                                                                                 \
-    for (int64_t i = 0; i < n; i++)                                                                \
+COUPLET_FOR_ANY
+static void add_scaled(float *to, const float *from, float by, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
         to[i] += by * from[i];
-
-COUPLET_FOR_WIDE
-static void wide_add_scaled(float *to, const float *from, float by, int64_t n){ADD_SCALED}
-
-COUPLET_FOR_NARROW
-    static void narrow_add_scaled(float *to, const float *from, float by, int64_t n) {
-    ADD_SCALED
 }
 
 static float sum_in_order(const Sums sums) {
@@ -187,10 +180,6 @@ static void dots(const float *x, const float *weights, int64_t n, float out[ROWS
 static void add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
                       float *gradient) {
     (couplet_has_wide() ? wide_add_block : narrow_add_block)(p, x, shares, rows, gradient);
-}
-
-static void add_scaled(float *to, const float *from, float by, int64_t n) {
-    (couplet_has_wide() ? wide_add_scaled : narrow_add_scaled)(to, from, by, n);
 }
 
 static int64_t least(int64_t a, int64_t b) {
