@@ -135,8 +135,14 @@ class Record:
             os.close(folder)
 
 
+def code_of(source):
+    """A text without its comments: they may be written anew, and the figures stay."""
+    lines = (line.partition("#")[0].rstrip() for line in source.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
 def digest(source):
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+    return hashlib.sha256(code_of(source).encode()).hexdigest()[:16]
 
 
 class Run:
@@ -210,22 +216,22 @@ class Run:
                 row = json.load(file)
         except FileNotFoundError:
             return self.record.find(key, self.source())
-        return row if row["source"] == self.source() else None
+        return row if code_of(row["source"]) == code_of(self.source()) else None
 
     def make_way(self):
         """Sets aside what an older text of the spec left, so that the run begins anew."""
         if os.path.exists(self.result):
             os.replace(self.result, self.result + ".old")
-        if self.torch or self.begun_with() != self.source():
+        if self.torch or code_of(self.begun_with()) != code_of(self.source()):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def begun_with(self):
-        """The spec of a run that was interrupted, as the run keeps it."""
+        """The spec of a run that was interrupted, as the run keeps it; empty if there is none."""
         try:
             with open(os.path.join(self.folder, "spec.cpl")) as file:
                 return file.read()
         except FileNotFoundError:
-            return None
+            return ""
 
 
 def quietly(command):

@@ -108,7 +108,11 @@ with tempfile.TemporaryDirectory() as folder:
         good = json.load(now)["percent"] == json.load(then)["percent"]
     check(done.returncode == 0 and good, "a finished run is not trained again", done.stderr)
     with open(f"{tree}/examples/recipes/vicreg.cpl", "a") as file:
-        file.write("# Another text.\n")
+        file.write("# A comment changes no figure.\n")
+    done = table("--seeds", 1, "--no-torch")
+    check(done.returncode == 0 and "[1/" not in done.stderr, "another comment", done.stderr)
+    with open(f"{tree}/examples/recipes/vicreg.cpl", "a") as file:
+        file.write("fn another(x) = x\n")
     for more in ([], ["--record", record, "--out", f"{out}3"]):
         done = table("--print", "--no-torch", *more)
         check(rows(done.stdout)["VICReg"] == ["-", "-"], "results of another text", done.stdout)
