@@ -288,8 +288,8 @@ const GExpr *lower_scalar(Lower *l, const Expr *expr);
 /* Lowers an expression at method level, where no index is free. */
 GNode *lower_tensor(Lower *l, const Expr *expr);
 /* rate.c. Returns a number in postfix form (runtime/range.h), over run scalars. NULL: it depends on
- * something else. */
-const char *lower_run_formula(Lower *l, const GExpr *e);
+ * something else, or has more words. */
+const char *lower_run_formula(Lower *l, const GExpr *e, int most_words);
 /* parameter_range.c. Tests the ranges that parameters state, in the frame that has their values.
  * `place` is that of the call that gave the values. Returns false after a message. */
 bool lower_test_ranges(Lower *l, const Stmt *of, const Param *params, int count, Frame *frame,

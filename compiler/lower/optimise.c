@@ -509,6 +509,8 @@ static bool has_rate(const LoweredPhase *phase, const char *name) {
     return false;
 }
 
+enum { MOST_RATE_WORDS = 400 /* a longer formula gets no column in the log */ };
+
 /* Notes the rates of the optimisers that this phase uses. */
 static void note_rates(Lower *l, const Stmt *train, Frame *const *bound) {
     int used = 0;
@@ -518,7 +520,7 @@ static void note_rates(Lower *l, const Stmt *train, Frame *const *bound) {
         const Param *setting = &train->params[i];
         const GExpr *rate =
             bound[i] ? rate_of(setting->value->callee->symbol->stmt, bound[i]) : NULL;
-        LoweredRate noted = {NULL, rate ? lower_run_formula(l, rate) : NULL};
+        LoweredRate noted = {NULL, rate ? lower_run_formula(l, rate, MOST_RATE_WORDS) : NULL};
         if (!noted.formula) continue;
         noted.name = rate_name(l, setting, used == 1);
         if (!has_rate(l->phase, noted.name)) {

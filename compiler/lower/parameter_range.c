@@ -11,6 +11,9 @@
 #include <math.h>
 #include <string.h>
 
+/* A range is at most as long as its text allows: expressions nest 2000 deep (lang/limits.h). */
+enum { MOST_RANGE_WORDS = 1 << 16 };
+
 /* Returns the last hyper that a formula names, and NULL if the formula has none. Sets `only` to
  * false if it names something else, such as the step. */
 static LoweredHyper *last_hyper(const Lower *l, const char *formula, bool *only) {
@@ -50,7 +53,7 @@ static void narrow_range(Lower *l, LoweredHyper *hyper, const char *formula, con
 static bool test_range(Lower *l, const Stmt *of, const Param *param, Span place) {
     const Span span = param->guard->span;
     bool only = false;
-    const char *formula = lower_run_formula(l, lower_scalar(l, param->guard));
+    const char *formula = lower_run_formula(l, lower_scalar(l, param->guard), MOST_RANGE_WORDS);
     LoweredHyper *hyper = formula ? last_hyper(l, formula, &only) : NULL;
     if (!only) return true;
     const int count = l->program ? l->program->hypers.count : 0;
@@ -66,8 +69,9 @@ static bool test_range(Lower *l, const Stmt *of, const Param *param, Span place)
         return true;
     }
     const Value *value = frame_find(l->frame, param->symbol);
-    const char *given =
-        value && value->kind == VALUE_SCALAR ? lower_run_formula(l, value->scalar) : NULL;
+    const char *given = value && value->kind == VALUE_SCALAR
+                            ? lower_run_formula(l, value->scalar, MOST_RANGE_WORDS)
+                            : NULL;
     diag_report(l->diag, CODE_ARGUMENT_RANGE, lower_user_span(l, place),
                 "`%s` of `%s` is %.9g, and must fulfil `%s`", param->name, of->name,
                 given ? couplet_range_value(given, hypers, count) : NAN, text);

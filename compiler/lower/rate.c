@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { MOST_RATE_WORDS = 400 /* a longer formula gets no column */ };
-
 /* Returns the word of an operation, or COUPLET_RANGE_WORDS if it has none. */
 static CoupletRangeWord word_of(GOp op) {
     static const CoupletRangeWord words[G_OP_COUNT] = {
@@ -64,7 +62,6 @@ static const char *formula_of(Lower *l, const GExpr *e, int *left) {
     return arena_printf(l->arena, "%s%s", text, couplet_range_words[word]);
 }
 
-const char *lower_run_formula(Lower *l, const GExpr *e) {
-    int left = MOST_RATE_WORDS;
-    return formula_of(l, e, &left);
+const char *lower_run_formula(Lower *l, const GExpr *e, int most_words) {
+    return formula_of(l, e, &most_words);
 }

@@ -410,7 +410,16 @@ def column_axes(n):
             + LOSS + f"loss mean[j] Q.c[j{', 0' * (n - 1)}]\n" + TRAIN)
 
 
+def range_of(n, given):
+    """A range of n conditions, all of which 0 fulfils, and -1 all but the last."""
+    held = " and ".join(f"a > -{k + 1}" for k in range(n - 1, -1, -1))
+    return (f"fn f(x, a = 1 | {held}) = a * x\n" + METHOD
+            + f"loss f(mean[i] z[i, 0], a = {given})\n" + LOSS + TRAIN)
+
+
 METHODS = [
+    ("conditions of a range", lambda n: range_of(n, 0), (1, 300, 900), None),
+    ("conditions of a range", lambda n: range_of(n, -1), (1, 300, 900), "E414"),
     ("settings of a net", settings_of_a_net, (16, 17, 40), None),
            ("settings of an optimiser", settings_of_an_optimiser, (16, 17, 40), None),
     ("parts", parts, (17, 70), None), ("optimisers", optimisers, (5, 17), None),
