@@ -77,8 +77,9 @@ void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(pri
 void diag_fix(Diag *diag, Span span, const char *text);
 void diag_mean(Diag *diag, Span span, const char *text);
 int diag_error_count(const Diag *diag);
-/* How many messages there are, and drops all but the first `count`: what an error made follow. */
+/* Returns the number of messages. */
 int diag_count(const Diag *diag);
+/* Removes all messages but the first `count`: those that an error before them made follow. */
 void diag_drop(Diag *diag, int count);
 /* Appends the messages of `other` to those of `diag`. Their texts must live as long as `diag`. */
 void diag_take(Diag *diag, const Diag *other);

@@ -6,7 +6,8 @@
  * A loop that keeps a block of sums in registers is a macro over the type `Vector`. One function
  * has it with CoupletWide, for processors with 32 registers of 16 floats (AVX-512), and one with
  * CoupletNarrow, for those with 16 registers of 8 (AVX2 with FMA). Each sum has the same terms in
- * the same order in both, and both multiply and add in one rounding, so the bits agree.
+ * the same order in both, and both multiply and add in one rounding, so the bits agree. Processors
+ * without FMA, which have the narrow one, too, round twice.
  *
  * A vector wider than the registers must not be used in their place: GCC keeps it in memory, and
  * the loop takes eight times as long. */
