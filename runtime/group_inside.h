@@ -46,6 +46,7 @@ typedef struct CoupletNeighbour {
     CoupletTransfer sending;
     CoupletTransfer receiving;
     double sent, heard; /* the times of the last beats */
+    int ended_looks;    /* how often the process of rank `from` was found to have ended */
     /* `has_left`: rank `from` leaves or has failed, and sends no more beats. The other two say what
      * rank `to` was told. */
     bool has_left;

@@ -5,9 +5,10 @@
  * - 2, r - 4 and so on. With n ranks each so has log2(n) neighbours. A failure that one rank knows
  * of has reached all after log2(n) hops, also around ranks that are gone.
  *
- * A rank is lost if its process is gone (on the same machine), or if its beats stay away for the
- * group's patience. After a signal to end, the patience is short: when a rank dies, the launcher
- * sends a signal to all others and kills them soon after. */
+ * A rank is lost if its process has ended (on the same machine), or if its beats stay away for the
+ * group's patience. After a signal to end, the patience with ranks of other machines is short: when
+ * a rank dies, the launcher sends a signal to all others and kills them soon after. On the same
+ * machine the system says which process has ended, so a busy machine is not mistaken for a loss. */
 #include "runtime/group_inside.h"
 
 #include <errno.h>
@@ -22,11 +23,14 @@ enum {
     BUSY_NAP = 100 * 1000,
     IDLE_NAP = 10 * 1000 * 1000,
     HEAD_BYTES = offsetof(CoupletBeat, sentence),
+    /* A process that has ended may have sent a last beat, of a failure, say. So it counts as lost
+     * when so many looks have found that it ended, each behind an attempt to receive. */
+    ENDED_LOOKS = 5,
 };
 
-/* beat_seconds is the time between two beats. The patience is alarm_patience after a signal, and
- * farewell_patience while the group is being left. A thread that has not run for asleep_seconds
- * counts no neighbour as lost for trust_seconds. */
+/* beat_seconds is the time between two beats. The patience with other machines is alarm_patience
+ * after a signal; that of all is farewell_patience while the group is being left. A thread that has
+ * not run for asleep_seconds counts no neighbour as lost for trust_seconds. */
 static const double beat_seconds = 0.1, alarm_patience = 0.5, farewell_patience = 2,
                     asleep_seconds = 1, trust_seconds = 1.5;
 
@@ -35,7 +39,7 @@ typedef struct Watch {
     CoupletGroup *group;
     double now, looked;  /* `looked` is when processes were last checked */
     double trusts_until; /* until then no neighbour counts as lost */
-    double alarmed;      /* when a signal to end was first seen; 0: never */
+    double alarmed;      /* when the patience after a signal to end began; 0: there was none */
     double ending_since; /* when the group began to be left; 0: it is not being left */
     char why[COUPLET_TRANSPORT_ERROR_BYTES];
 } Watch;
@@ -119,27 +123,54 @@ static void hear_neighbour(Watch *w, CoupletNeighbour *n) {
 
 /* ---- the lost -------------------------------------------------------------------------------- */
 
-/* True if the process of a neighbour on this machine is gone. */
-static bool is_gone(const CoupletGroup *g, int rank) {
-    const CoupletRankName *self = &g->inside->names[g->rank];
-    const CoupletRankName *name = &g->inside->names[rank];
-    return name->process > 0 && name->machine == self->machine &&
-           kill((pid_t)name->process, 0) != 0 && errno == ESRCH;
+/* True if a process has ended and its parent, the launcher, has not asked for its end yet. Where
+ * the system does not say, the answer is no. */
+static bool is_zombie(int64_t process) {
+    char path[64];
+    char line[512];
+    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)process);
+    FILE *file = fopen(path, "r");
+    if (!file) return false;
+    const size_t bytes = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    line[bytes] = 0;
+    /* `4711 (NAME) S ..`; a name may hold parentheses */
+    const char *end = strrchr(line, ')');
+    return end && end[1] == ' ' && (end[2] == 'Z' || end[2] == 'X');
 }
 
-/* Notes a neighbour as lost if its process is gone, or if its beats have stayed away for too
+/* True if this rank and another can see each other's processes. */
+static bool is_near(const CoupletGroup *g, int rank) {
+    const CoupletRankName *names = g->inside->names;
+    return names[rank].process > 0 && names[rank].machine == names[g->rank].machine;
+}
+
+/* True if the process of a rank on this machine has ended. */
+static bool has_ended(const CoupletGroup *g, int rank, double silence) {
+    const int64_t process = g->inside->names[rank].process;
+    if (kill((pid_t)process, 0) != 0 && errno == ESRCH) return true;
+    return silence > 3 * beat_seconds && is_zombie(process);
+}
+
+/* Notes a neighbour as lost if its process has ended, or if its beats have stayed away for too
  * long. */
-static void miss(Watch *w, const CoupletNeighbour *n) {
+static void miss(Watch *w, CoupletNeighbour *n) {
     const CoupletGroupInside *in = w->group->inside;
     const double silence = w->now - n->heard;
+    const bool near = is_near(w->group, n->from);
     if (n->has_left) return;
-    if (is_gone(w->group, n->from))
+    if (near && has_ended(w->group, n->from, silence)) n->ended_looks++;
+    if (n->ended_looks >= ENDED_LOOKS)
         lose(w, n->from,
              "ended in the middle of the run: it crashed, or was killed, perhaps for want of "
              "memory",
              0);
-    else if (w->alarmed > 0 && n->heard < w->alarmed && w->now - w->alarmed > alarm_patience)
-        lose(w, n->from, "ended in the middle of the run, or its machine did", 0);
+    else if (!near && w->alarmed > 0 && n->heard < w->alarmed &&
+             w->now - w->alarmed > alarm_patience)
+        lose(w, n->from,
+             "was not heard of for %.3g seconds after a signal to end: its process or its machine "
+             "has ended, or is too busy to answer",
+             alarm_patience);
     else if (silence > in->patience)
         lose(
             w, n->from,
@@ -153,7 +184,9 @@ static void miss(Watch *w, const CoupletNeighbour *n) {
  * ended and their message is still to be received. */
 static void allow_for_sleep(Watch *w, double before) {
     CoupletGroupInside *in = w->group->inside;
-    if (w->now - before < asleep_seconds && w->now - before < in->patience / 4) return;
+    const double slept = w->now - before;
+    if (w->alarmed > 0 && slept > alarm_patience / 4) w->alarmed = w->now;
+    if (slept < asleep_seconds && slept < in->patience / 4) return;
     w->trusts_until = w->now + trust_seconds;
     for (int i = 0; i < in->neighbour_count; i++)
         in->neighbours[i].heard = w->now;

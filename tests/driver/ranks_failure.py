@@ -113,6 +113,24 @@ def interrupted():
     check("error[" not in told and told.count("--resume goes on from here") == 1,
           "mpirun is interrupted: so it does", told[-3000:])
     goes_on("mpirun is interrupted", out)
+    interrupted_when_busy()
+
+
+def interrupted_when_busy():
+    """As on a busy machine, a rank does not run for a while after the Ctrl-C: it is not lost."""
+    name = "mpirun is interrupted while a rank does not run"
+
+    def act(process, ranks):
+        os.kill(ranks[2], signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(2)
+        if is_there(ranks[2]):
+            os.kill(ranks[2], signal.SIGCONT)
+
+    out, told = end_of(name, act, by="mpich")
+    check("error[" not in told and told.count("--resume goes on from here") == 1,
+          f"{name}: the run ends as by Ctrl-C", told[-3000:])
+    goes_on(name, out)
 
 
 def full_disk():
