@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """table.py COUPLET [options]: one table of ten methods on two kinds of pictures.
 
-Every method is trained with seeds 0, 1, 2 on Fashion-MNIST (examples/METHOD.cpl, 2 epochs) and on a
-folder of small pictures such as CIFAR-10 (examples/recipes/METHOD.cpl, 10 epochs), and the frozen
+Every method is trained with seeds 0, 1, 2 on Fashion-MNIST (examples/METHOD.cpl, 5 epochs) and on a
+folder of small pictures such as CIFAR-10 (examples/recipes/METHOD.cpl, 30 epochs), and the frozen
 trunk of its encoder is measured by nearest neighbours and by a linear probe. Raw pixels and the
 untrained encoder stand beside them, and three of the methods in torch (table_torch.py).
 
@@ -28,7 +28,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SPECS = {"fashion": "examples", "pictures": os.path.join("examples", "recipes")}
-EPOCHS = {"fashion": 2, "pictures": 10}
+EPOCHS = {"fashion": 5, "pictures": 30}
 TITLES = {
     "simclr": "SimCLR", "moco_v2": "MoCo v2", "byol": "BYOL", "simsiam": "SimSiam", "swav": "SwAV",
     "dino": "DINO", "barlow": "Barlow Twins", "vicreg": "VICReg", "dcl": "DCL", "supcon": "SupCon",
@@ -63,7 +63,7 @@ def arguments():
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 .. N-1 (3)")
     parser.add_argument("--methods", default=",".join(TITLES), help="some of " + ",".join(TITLES))
     parser.add_argument("--data", default=",".join(SPECS), help="fashion, pictures or both")
-    parser.add_argument("--epochs", type=float, help="in place of 2 and 10, kept apart")
+    parser.add_argument("--epochs", type=float, help="in place of 5 and 30, kept apart")
     parser.add_argument("--pictures", metavar="FOLDER", help="has train/CLASS/* and test/CLASS/*")
     parser.add_argument("--out", default="runs/table", help="folder of results (runs/table)")
     parser.add_argument("--record", metavar="FILE", help="results as lines, kept and read there")
