@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code, and
-the list of commands in README.md, which has each command of --help. --update rewrites the tables.
-"""
+"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code or from
+the record of runs, and the list of commands in README.md, which has each command of --help.
+--update rewrites the tables."""
 import glob
 import os
 import re
 import subprocess
 import sys
+import tempfile
 
 couplet, root = sys.argv[1:3]
 
@@ -75,7 +76,18 @@ def library():
     return ["| module | holds | names |", "| --- | --- | --- |"] + rows
 
 
-TABLES = [("docs/hacking.md", "passes", passes), ("docs/language.md", "library", library)]
+def recipes():
+    """The table of ten methods, from the record of its runs alone."""
+    with tempfile.TemporaryDirectory() as empty:
+        words = ["--print", "--record", os.path.join(root, "docs", "table.jsonl"), "--out", empty]
+        script = os.path.join(root, "tools", "table.py")
+        printed = subprocess.run([sys.executable, script, couplet, *words], check=True,
+                                 capture_output=True, text=True)
+    return printed.stdout.splitlines()
+
+
+TABLES = [("docs/hacking.md", "passes", passes), ("docs/language.md", "library", library),
+          ("docs/survey.md", "recipes", recipes)]
 
 faults = 0
 for path, name, make in TABLES:
@@ -94,7 +106,7 @@ for path, name, make in TABLES:
             file.write(wanted)
         print(f"updated {path}: table {name}")
     else:
-        print(f"FAILED  {path}: table {name} is not what the code says; run "
+        print(f"FAILED  {path}: table {name} is not what its source says; run "
               f"tests/driver/docs_tables.py COUPLET ROOT --update")
         faults = 1
 

@@ -2,12 +2,15 @@
 """survey.py COUPLET ROOT DATA: docs/survey.md against the specs. Every spec that a row names is
 there, and every spec of the folders has a row; the columns that `couplet describe` derives are
 what it says of the spec; each loss is in docs/losses.md; `couplet graph` draws each spec of the
-folders; and examples/README.md has a line for each example.
+folders; examples/README.md has a line for each example; and what the page says of the table of ten
+methods holds for its runs, the lines of docs/table.jsonl.
 
 DATA/KIND holds the data of specs that read a kind of their own. COUPLET_UPDATE=1 writes the derived
 columns into the page."""
+import json
 import os
 import re
+import statistics
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "stdlib"))
@@ -87,6 +90,30 @@ def drawn(path):
           f"{ends - boxes}{dot.stderr}")
 
 
+def ahead(runs, name):
+    """Runs of one method, an evaluation each, end above raw pixels, and above their own untrained
+    encoders by a mean of more than three deviations."""
+    for of in ("knn", "linear"):
+        ends = [run["after training"][of] for run in runs]
+        gains = [end - run["before training"][of] for end, run in zip(ends, runs)]
+        good = min(end - run["raw values"][of] for end, run in zip(ends, runs)) > 0
+        check(len(runs) >= 3 and good and
+              statistics.mean(gains) > 3 * statistics.stdev(gains),
+              f"{name}: {of} is ahead of raw pixels and of untrained encoders", f"{ends} {gains}")
+
+
+def recipes():
+    """What the page says below its table of ten methods."""
+    runs = {}
+    with open(f"{root}/docs/table.jsonl") as file:
+        for row in map(json.loads, file):
+            if not row["torch"]:
+                runs.setdefault((row["data"], row["method"]), []).append(row["percent"])
+    check(len(runs) == 20, "ten methods on two data have runs", list(runs))
+    for (of, method), percent in runs.items():
+        ahead(percent, f"{method} on {of}")
+
+
 with open(PAGE) as file:
     text = file.read()
 with open(f"{root}/docs/losses.md") as file:
@@ -142,4 +169,5 @@ check(sorted(links) == wanted, "examples/README.md has a line for each example",
       f"{[name for name in links if name not in wanted or links.count(name) > 1]}")
 for path in filter(laid_out, specs):
     drawn(path)
+recipes()
 check.finish()
