@@ -102,16 +102,27 @@ def ahead(runs, name):
               f"{name}: {of} is ahead of raw pixels and of untrained encoders", f"{ends} {gains}")
 
 
+def beside_torch(runs, torch, name):
+    """A run of torch is within three deviations of the mean of the runs of one method."""
+    for of in ("knn", "linear"):
+        ends = [run["after training"][of] for run in runs]
+        away = torch["after training"][of] - statistics.mean(ends)
+        check(abs(away) <= 3 * statistics.stdev(ends), f"{name} in torch: {of}", f"{away} {ends}")
+
+
 def recipes():
     """What the page says below its table of ten methods."""
-    runs = {}
+    ours, torch = {}, {}
     with open(f"{root}/docs/table.jsonl") as file:
         for row in map(json.loads, file):
-            if not row["torch"]:
-                runs.setdefault((row["data"], row["method"]), []).append(row["percent"])
-    check(len(runs) == 20, "ten methods on two data have runs", list(runs))
-    for (of, method), percent in runs.items():
+            runs = torch if row["torch"] else ours
+            runs.setdefault((row["data"], row["method"]), []).append(row["percent"])
+    check(len(ours) == 20, "ten methods on two data have runs", list(ours))
+    for (of, method), percent in ours.items():
         ahead(percent, f"{method} on {of}")
+    for (of, method), percent in torch.items():
+        for run in percent:
+            beside_torch(ours[of, method], run, f"{method} on {of}")
 
 
 with open(PAGE) as file:
