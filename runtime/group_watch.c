@@ -123,8 +123,8 @@ static void hear_neighbour(Watch *w, CoupletNeighbour *n) {
 
 /* ---- the lost -------------------------------------------------------------------------------- */
 
-/* True if a process has ended and its parent, the launcher, has not asked for its end yet. Where
- * the system does not say, the answer is no. */
+/* True if a process has ended and its parent, the launcher, has not waited for it yet. False where
+ * the system does not say. */
 static bool is_zombie(int64_t process) {
     char path[64];
     char line[512];
