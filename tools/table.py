@@ -35,6 +35,8 @@ TITLES = {
 }
 IN_TORCH = ("simclr", "byol", "vicreg")
 MEASURES = {"kNN (k = 20)": "knn", "linear probe": "linear"}
+# what a run evaluates, and what a run of torch does
+EVALUATED = {False: ("raw values", "before training", "after training"), True: ("after training",)}
 
 # What torch has made is measured by the same program as everything else: as rows of numbers.
 MEASURE_SPEC = """use optim
@@ -92,7 +94,8 @@ def chosen(parser, option, text, names):
 
 class Record:
     """The results of many runs in one file, a line each, in an order that does not change. A line
-    belongs to the text of the spec whose hash it has."""
+    belongs to the text of the spec whose hash it has. Its seconds are those of the process that
+    ended the run: what ran before an interruption is not among them."""
 
     KEY = ("data", "epochs", "method", "torch", "seed")
 
@@ -100,17 +103,22 @@ class Record:
         self.path = os.path.abspath(path) if path else None
         if path and not os.path.isdir(os.path.dirname(self.path)):
             fail(f"--record {path}: there is no folder {os.path.dirname(self.path)}")
-        try:
-            self.rows = self.read()
-        except (ValueError, KeyError, TypeError) as error:
-            fail(f"--record {path} is no record of results: {error}")
+        self.rows = self.read()
 
     def read(self):
         if not self.path or not os.path.exists(self.path):
             return {}
+        rows = {}
         with open(self.path) as file:
-            rows = [json.loads(line) for line in file]
-        return {self.key_of(row): row for row in rows}
+            for number, line in enumerate(file, 1):
+                try:
+                    row = json.loads(line)
+                    check_percent(row)
+                    rows[self.key_of(row)] = row
+                except (ValueError, KeyError, TypeError) as error:
+                    why = f"there is no {error}" if isinstance(error, KeyError) else error
+                    fail(f"--record {self.path}: line {number} is no result of a run: {why}")
+        return rows
 
     def key_of(self, row):
         return tuple(row[name] for name in self.KEY)
@@ -133,6 +141,15 @@ class Record:
             write_whole(self.path, "".join(lines))
         finally:
             os.close(folder)
+
+
+def check_percent(row):
+    """Raises unless a row has each percentage that the table may need, and they are numbers."""
+    for of in EVALUATED[row["torch"]]:
+        for measure in MEASURES.values():
+            percent = row["percent"][of][measure]
+            if not 0 <= percent <= 100:
+                raise ValueError(f"{of}, {measure}: {percent} is no percentage")
 
 
 def code_of(source):
@@ -281,8 +298,8 @@ def perform_all(runs, jobs):
         run.make_way()
         try:
             run.perform()
-        except RuntimeError as error:
-            print(error, file=sys.stderr)
+        except (RuntimeError, OSError) as error:
+            print(f"{run.name}: {error}", file=sys.stderr)
             return 1
         return 0
 

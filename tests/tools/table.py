@@ -127,9 +127,25 @@ with tempfile.TemporaryDirectory() as folder:
     good = done.returncode == 1 and "E101" in done.stderr and rows(done.stdout)["DCL"] == ["-", "-"]
     check(good, "a run that fails", done.stdout + done.stderr)
 
-    damaged = command.write(f"{folder}/damaged.jsonl", "{}\n")
-    for wrong in (damaged, f"{folder}/no/record.jsonl"):
-        check.refused("a record that is none", table("--print", "--record", wrong), wrong)
+    with open(record) as file:
+        line = file.readline()
+    lines = {
+        "no line of JSON": "a" * 100000, "an empty one": "", "another thing": "[]", "no row": "{}",
+        "not a number": re.sub(r'"knn": [\d.]+', '"knn": NaN', line, count=1).strip(),
+        "above 100": re.sub(r'"linear": [\d.]+', '"linear": 101', line, count=1).strip(),
+        "an evaluation less": line.replace("after training", "afterwards").strip(),
+    }
+    for what, wrong in lines.items():
+        damaged = command.write(f"{folder}/damaged record.jsonl", line + wrong + "\n")
+        check.refused(f"a record with {what}", table("--print", "--record", damaged),
+                      damaged, "line 2 is no result")
+    wrong = f"{folder}/no/record.jsonl"
+    check.refused("a record in no folder", table("--print", "--record", wrong), wrong)
+    none = [sys.executable, f"{tree}/tools/table.py", f"{folder}/nothing", "--data", "pictures",
+            "--pictures", pictures, "--out", f"{out}4", "--seeds", 1, "--no-torch"]
+    done = command.run(*none, "--methods", "byol,vicreg", env=env)
+    good = done.returncode == 1 and done.stderr.count("No such file") == 2
+    check(good and "Traceback" not in done.stderr, "no program to train with", done.stderr)
     check.refused("no job at a time", table("--jobs", 0), "--jobs", status=2)
     check.refused("no such method", table("--methods", "simclr,simklr"), "simklr", status=2)
     alone = [sys.executable, f"{tree}/tools/table.py", couplet, "--data", "pictures", "--out", out]
