@@ -87,6 +87,22 @@ def killed():
     one_sentence("a rank is killed", told, "[E804]", "rank 2 of 3 (process ",
                  "ended in the middle of the run")
     goes_on("a rank is killed", out)
+    killed_unnoticed()
+
+
+def killed_unnoticed():
+    """The launcher does not run, so the killed rank stays in the list of processes, as a zombie."""
+    name = "a rank is killed and its launcher does not run"
+
+    def act(process, ranks):
+        os.kill(process.pid, signal.SIGSTOP)
+        os.kill(ranks[2], signal.SIGKILL)
+        mpirun.wait_for(lambda: not any(map(is_there, ranks.values())), SECONDS)
+        os.kill(process.pid, signal.SIGCONT)
+
+    out, told = end_of(name, act)
+    one_sentence(name, told, "[E804]", "rank 2 of 3 (process ", "ended in the middle of the run")
+    goes_on(name, out)
 
 
 def stopped():
