@@ -148,7 +148,7 @@ WALKERS = {
     "compiler/passes/complement.c find_entry": DEPTH,
     "compiler/passes/factors.c take_factor": CHAIN,
     "compiler/passes/logform.c collect": BUDGET,
-    "compiler/passes/logform.c is_drawn": DEPTH,
+    "compiler/passes/reach.c is_drawn": DEPTH,
     "compiler/passes/mean.c add_factors": BUDGET,
     "compiler/passes/ratio.c factors_of": BUDGET,
     "compiler/passes/share_of_sum.c addends": BUDGET,

@@ -494,9 +494,8 @@ static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
         [G_SELECT] = choice_complement};
     Graph *g = l->g;
     double factor;
-    if (v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_STOP) {
-        const GExpr *held = gx_load(g, v->tensor->operand, v->tensor->rank, v->args, NULL);
-        const GExpr *found = complement(l, held, depth);
+    if (log_is_stop_read(v)) {
+        const GExpr *found = complement(l, log_behind_stop(g, v), depth);
         return found ? log_stopped(g, found) : NULL;
     }
     const GExpr *core = without_factors(l, v, &factor);

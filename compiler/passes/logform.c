@@ -19,16 +19,12 @@
  * slopes of all of them. */
 #include "compiler/passes/logform.h"
 
-#include "compiler/passes/bound.h"
-
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
 enum {
     MOST_TERMS = 24,
-    DEEPEST_DRAW = 8,
-    SAFE_DRAW = 20,        /* a drawn factor with a smaller exponent is below 5e8 */
     MOST_BEHIND_NODES = 8, /* the most nodes of a sum, and of all sums that it reads */
     MOST_INLINED = 8       /* the arrays whose exponents are written into one formula */
 };
@@ -38,19 +34,6 @@ static const double lowest = -3e38, highest_exponent = 80;
 
 static bool is_real(const GExpr *e, double value) {
     return e->op == G_CONST && e->type == GT_REAL && e->real == value;
-}
-static bool is_read(const GExpr *e, GNodeKind kind) {
-    return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == kind;
-}
-static bool is_node(const GExpr *e) {
-    return is_read(e, GN_COMPUTE);
-}
-static bool is_stop_read(const GExpr *e) {
-    return is_read(e, GN_STOP);
-}
-/* Returns what a stop holds: the same value, with a gradient. */
-static const GExpr *behind_stop(Graph *g, const GExpr *e) {
-    return gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL);
 }
 
 /* ---- what is known -------------------------------------------------------------------------- */
@@ -81,215 +64,14 @@ const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
     return l->opened.items[node->id];
 }
 
-/* A scale is of the size of a few terms, and a shared shift is an exponent: what they are made of
- * need not be taken apart again. Without this, each of a chain of quotients or logs would take
- * apart all that were rewritten before it. */
-enum {
-    MADE_SCALE = 1,
-    MADE_POSITIVE,
-};
-
-static int made_as(const Logs *l, const GNode *node) {
+int log_made_as(const Logs *l, const GNode *node) {
     return (uint32_t)l->made.count > node->id ? l->made.items[node->id] : 0;
 }
 
 static void note_made(Logs *l, const GNode *node, bool positive) {
     while ((uint32_t)l->made.count <= node->id)
         array_push(l->g->arena, &l->made, 0);
-    l->made.items[node->id] = positive ? MADE_POSITIVE : MADE_SCALE;
-}
-
-/* ---- does it hold an exponential ------------------------------------------------------------- */
-
-/* The number of reductions between a value and its nearest exponential, and between the value and
- * the nearest exponential of bounded size, such as a softmax or a sigmoid. */
-typedef struct Reach {
-    int exp;
-    int softmax;
-} Reach;
-
-enum { OUT_OF_REACH = 100 };
-
-static const Reach nowhere = {OUT_OF_REACH, OUT_OF_REACH};
-
-static Reach reach_of(Logs *l, const GExpr *e);
-
-static Reach nearest(Logs *l, const GExpr *e, int first) {
-    Reach found = nowhere;
-    for (int i = first; i < e->arg_count; i++) {
-        const Reach r = reach_of(l, e->args[i]);
-        if (r.exp < found.exp) found.exp = r.exp;
-        if (r.softmax < found.softmax) found.softmax = r.softmax;
-    }
-    return found;
-}
-
-/* Finds the reach through a read. A reduction behind the read counts as one more. */
-static Reach reach_behind(Logs *l, const GExpr *load) {
-    if (made_as(l, load->tensor)) return nowhere;
-    if (is_stop_read(load)) return reach_of(l, behind_stop(l->g, load));
-    if (!is_node(load)) return nowhere;
-    const GReducer r = load->tensor->reducer;
-    if (r == GR_NONE) return load->tensor->active ? nowhere : reach_of(l, load->tensor->value);
-    if (r != GR_SUM && r != GR_MAX && r != GR_MIN) return nowhere;
-    Reach found = reach_of(l, load->tensor->value);
-    if (found.exp < OUT_OF_REACH) found.exp++;
-    if (found.softmax < OUT_OF_REACH) found.softmax++;
-    return found;
-}
-
-static bool has_bound(Logs *l, const GExpr *exp) {
-    Softmax softmax;
-    const GExpr *u = exp->args[0];
-    return log_is_softmax(l, exp, &softmax) || (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS);
-}
-
-/* True for a number that is drawn, and for a formula of draws and constants alone. */
-static bool is_drawn(Logs *l, const GExpr *e, int depth) {
-    const GExpr *v = log_value_behind(l, e);
-    if (v->op == G_CONST || v->op == G_RANDOM) return true;
-    if (v->op != G_ADD && v->op != G_SUB && v->op != G_MUL && v->op != G_DIV && v->op != G_NEG)
-        return false;
-    for (int i = 0; i < v->arg_count; i++)
-        if (depth == DEEPEST_DRAW || !is_drawn(l, v->args[i], depth + 1)) return false;
-    return true;
-}
-
-/* True for a ratio or a loudness that an augmentation draws evenly in its log. It is an ordinary
- * factor. If it counted as an exponential, every step of the augmented array would be opened. */
-static bool is_drawn_factor(Logs *l, const GExpr *exp) {
-    Bound bound;
-    return is_drawn(l, exp->args[0], 0) && bound_of(l, exp->args[0], &bound) && !bound.over &&
-           bound.size < SAFE_DRAW;
-}
-
-/* Finds how far the exponentials and softmaxes of a formula are, by its outermost operation. */
-static Reach reach_of_exp(Logs *l, const GExpr *e) {
-    if (is_drawn_factor(l, e)) return nowhere;
-    return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
-}
-
-static Reach reach_of_expm1(Logs *l, const GExpr *e) {
-    (void)l, (void)e;
-    return (Reach){0, OUT_OF_REACH};
-}
-
-static Reach reach_of_sigmoid(Logs *l, const GExpr *e) {
-    (void)l, (void)e;
-    return (Reach){OUT_OF_REACH, 0};
-}
-
-static Reach reach_of_args(Logs *l, const GExpr *e) {
-    return nearest(l, e, 0);
-}
-
-static Reach reach_of_arms(Logs *l, const GExpr *e) {
-    return nearest(l, e, 1);
-}
-
-static Reach reach_of_power(Logs *l, const GExpr *e) {
-    return e->args[1]->op == G_CONST ? reach_of(l, e->args[0]) : nowhere;
-}
-
-static Reach find_reach(Logs *l, const GExpr *e) {
-    static Reach (*const rules[G_OP_COUNT])(Logs * l, const GExpr *e) = {
-        [G_EXP] = reach_of_exp,   [G_EXPM1] = reach_of_expm1, [G_SIGMOID] = reach_of_sigmoid,
-        [G_ADD] = reach_of_args,  [G_SUB] = reach_of_args,    [G_MUL] = reach_of_args,
-        [G_DIV] = reach_of_args,  [G_MAX] = reach_of_args,    [G_MIN] = reach_of_args,
-        [G_NEG] = reach_of_args,  [G_SQRT] = reach_of_args,   [G_SELECT] = reach_of_arms,
-        [G_POW] = reach_of_power, [G_LOAD] = reach_behind};
-    return rules[e->op] ? rules[e->op](l, e) : nowhere;
-}
-
-/* Finds the reach of an expression. Each expression is looked at once, since every quotient of a
- * whole network asks for its reach. */
-static Reach reach_of(Logs *l, const GExpr *e) {
-    if (e->type != GT_REAL || e->op == G_CONST) return nowhere;
-    const ExprValue *known = expr_map_find(&l->reach, e);
-    if (known) return (Reach){(int)(known->integer / 256), (int)(known->integer % 256)};
-    const Reach found = find_reach(l, e);
-    expr_map_set(&l->reach, e, (ExprValue){.integer = 256 * (int64_t)found.exp + found.softmax});
-    return found;
-}
-
-/* True if an exponential is near enough on a way that has opened reductions already. */
-static bool holds_within(Logs *l, const GExpr *e, int way) {
-    const Reach r = reach_of(l, e);
-    const int opened = way % PER_MOVE;
-    return r.exp + opened <= REACH_OF_EXP || r.softmax + opened <= REACH_OF_SOFTMAX;
-}
-
-bool logs_hold_exp(Logs *l, const GExpr *e) {
-    return holds_within(l, e, 0);
-}
-
-bool logs_hold_bare_exp(Logs *l, const GExpr *e) {
-    const Reach r = reach_of(l, e);
-    return r.exp <= REACH_OF_EXP || r.softmax == 0;
-}
-
-/* ---- exponentials alone ---------------------------------------------------------------------- */
-
-/* Returns 1 more than the number of elementwise arrays that lie within each other in the value,
- * down to the first reduction. 0: the value is not made of exponentials alone. */
-static int64_t pure_depth(Logs *l, const GExpr *e);
-
-static int64_t pure_depth_of_args(Logs *l, const GExpr *e, int first, int end) {
-    int64_t deepest = 1;
-    for (int i = first; i < end; i++) {
-        const int64_t depth = pure_depth(l, e->args[i]);
-        if (!depth) return 0;
-        if (depth > deepest) deepest = depth;
-    }
-    return deepest;
-}
-
-static int64_t pure_depth_behind(Logs *l, const GExpr *load) {
-    const GNode *n = load->tensor;
-    if (made_as(l, n)) return 0;
-    if (is_stop_read(load)) return pure_depth(l, behind_stop(l->g, load));
-    if (!is_node(load) || n->active) return 0;
-    const bool is_reduced = n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
-    if (n->reducer != GR_NONE && !is_reduced) return 0;
-    if (n->reducer == GR_NONE && log_is_moved(load)) return 0;
-    const int64_t depth = pure_depth(l, n->value);
-    return is_reduced && depth ? 1 : depth ? depth + 1 : 0;
-}
-
-static bool is_pure_leaf(const GExpr *e) {
-    if (e->op == G_CONST) return e->real >= 0;
-    if (e->op == G_TO_REAL) return e->args[0]->type == GT_BOOL;
-    return e->op == G_EXP || e->op == G_SIGMOID;
-}
-
-static int64_t find_pure_depth(Logs *l, const GExpr *e) {
-    /* By operation: the range, first to end - 1, of the arguments that have to be made of
-     * exponentials alone. */
-    static const struct {
-        int first;
-        int end;
-    } asked[G_OP_COUNT] = {
-        [G_MUL] = {0, 2}, [G_DIV] = {0, 2},    [G_ADD] = {0, 2},  [G_MAX] = {0, 2},
-        [G_MIN] = {0, 2}, [G_SELECT] = {1, 3}, [G_SQRT] = {0, 1}, [G_POW] = {0, 1}};
-    if (is_pure_leaf(e)) return 1;
-    if (e->op == G_LOAD) return logs_hold_exp(l, e) ? pure_depth_behind(l, e) : 0;
-    if (e->op == G_POW && e->args[1]->op != G_CONST) return 0;
-    return asked[e->op].end ? pure_depth_of_args(l, e, asked[e->op].first, asked[e->op].end) : 0;
-}
-
-static int64_t pure_depth(Logs *l, const GExpr *e) {
-    if (e->type != GT_REAL) return 0;
-    const ExprValue *known = expr_map_find(&l->pure, e);
-    if (known) return known->integer;
-    const int64_t depth = find_pure_depth(l, e);
-    expr_map_set(&l->pure, e, (ExprValue){.integer = depth});
-    return depth;
-}
-
-bool log_is_moved(const GExpr *e) {
-    for (int i = 0; is_node(e) && i < e->tensor->rank; i++)
-        if (e->args[i]->op != G_INDEX && e->args[i]->op != G_CONST) return true;
-    return false;
+    l->made.items[node->id] = positive ? LOG_MADE_POSITIVE : LOG_MADE_SCALE;
 }
 
 /* ---- small forms ----------------------------------------------------------------------------- */
@@ -313,7 +95,7 @@ static LogForm plain(Logs *l, const GExpr *e) {
         const GExpr *shift = gx_select(g, e->args[0], gx_real(g, 0), nothing);
         return (LogForm){shift, NULL, true};
     }
-    const bool is_positive = e->op == G_LOAD && made_as(l, e->tensor) == MADE_POSITIVE;
+    const bool is_positive = e->op == G_LOAD && log_made_as(l, e->tensor) == LOG_MADE_POSITIVE;
     return (LogForm){NULL, e, is_positive || provably_positive(e)};
 }
 
@@ -645,7 +427,7 @@ static LogForm extreme_node_form(Logs *l, const GExpr *load, int way) {
 /* Returns the form of a stopped weight: that of the weight, with both parts stopped. */
 static LogForm stopped_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
-    LogForm f = form_at(l, behind_stop(g, e), way);
+    LogForm f = form_at(l, log_behind_stop(g, e), way);
     return (LogForm){f.shift ? log_stopped(g, f.shift) : NULL,
                      f.scale ? log_stopped(g, f.scale) : NULL, f.positive};
 }
@@ -662,7 +444,7 @@ static LogForm kept_form(Logs *l, const GExpr *load) {
 
 /* Returns the form of the value behind a read, which counts as a move if it is at another place. */
 static LogForm behind_form(Logs *l, const GExpr *load, int way) {
-    const int64_t depth = pure_depth(l, load);
+    const int64_t depth = log_pure_depth(l, load);
     if (depth > 0 && depth % MOST_INLINED == 0) return kept_form(l, load);
     if (log_is_moved(load)) way += PER_MOVE;
     return way < WAYS ? form_at(l, log_value_behind(l, load), way) : plain(l, load);
@@ -678,7 +460,7 @@ static LogForm node_form(Logs *l, const GExpr *load, int way) {
 /* True if the expression holds an exponential that is near enough by itself, and too far on this
  * way. */
 static bool is_out_of_reach(Logs *l, const GExpr *e, int way) {
-    return logs_hold_exp(l, e) && !holds_within(l, e, way);
+    return logs_hold_exp(l, e) && !log_holds_within(l, e, way);
 }
 
 /* True if only half of a product or quotient is in reach. It is taken apart as a whole or not at
@@ -736,7 +518,7 @@ static LogForm form_of(Logs *l, const GExpr *e, int way) {
         [G_SELECT] = choice_form};
     if (is_half_in_reach(l, e, way)) return plain(l, e);
     if (rules[e->op]) return rules[e->op](l, e, way);
-    return is_stop_read(e) ? stopped_form(l, e, way) : node_form(l, e, way);
+    return log_is_stop_read(e) ? stopped_form(l, e, way) : node_form(l, e, way);
 }
 
 /* Gives the form of a part without an exponential. A large part becomes an array of its own,
@@ -748,8 +530,8 @@ static LogForm plain_part(Logs *l, const GExpr *e) {
 }
 
 static LogForm form_at(Logs *l, const GExpr *e, int way) {
-    if (way && pure_depth(l, e)) way = 0;
-    if (!holds_within(l, e, way)) return plain_part(l, e);
+    if (way && log_pure_depth(l, e)) way = 0;
+    if (!log_holds_within(l, e, way)) return plain_part(l, e);
     const ExprValue *known = expr_map_find(&l->forms[way], e);
     if (known) return *(const LogForm *)known->pointer;
     LogForm *form = arena_new_of(l->g->arena, LogForm);
@@ -893,7 +675,8 @@ const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
 
 const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b) {
     Graph *g = l->g;
-    LogForm n = logs_hold_bare_exp(l, a) || reach_of(l, b).exp > 0 ? log_form(l, a) : plain(l, a);
+    LogForm n =
+        logs_hold_bare_exp(l, a) || log_reach_of_exp(l, b) > 0 ? log_form(l, a) : plain(l, a);
     LogForm d = log_form(l, b);
     LogForm q = quotient(g, &n, &d);
     const GExpr *e = gx1(g, G_EXP, shift_of(g, &q));

@@ -48,7 +48,7 @@ typedef struct Logs {
     /* By expression: true if it is a length, or a product of lengths. */
     ExprMap lengths;
     /* By expression: how deep arrays nest in it, or 0 if it is not made of exponentials alone
-     * (logform.c). */
+     * (reach.c). */
     ExprMap pure;
     ExprMap forms[WAYS]; /* by expression, for each way: the result of log_form */
     /* By expression, for each depth: the result of complement_of. */
@@ -62,14 +62,15 @@ void logs_open(Logs *l, Graph *g);
 /* Returns the node, opened with the same indices at each call. */
 const ComputeSpec *logs_opened(Logs *l, const GNode *node);
 
-/* True for a move: a read of an array of the graph at a computed place. */
-bool log_is_moved(const GExpr *e);
-/* True if the value is made of an exponential by sums, products, quotients, maxima and choices, and
- * the exponential is near enough (REACH_OF_EXP). The parts may be held by other nodes. */
-bool logs_hold_exp(Logs *l, const GExpr *e);
-/* True if the value is made in this way of an exponential that may overflow. A softmax or a sigmoid
- * counts only if no reduction lies between. */
-bool logs_hold_bare_exp(Logs *l, const GExpr *e);
+/* What forms have made. A scale is of the size of a few terms, and a shared shift is an exponent:
+ * what they are made of need not be taken apart again. Without this, each of a chain of quotients
+ * or logs would take apart all that were rewritten before it. */
+enum {
+    LOG_MADE_SCALE = 1,
+    LOG_MADE_POSITIVE,
+};
+/* Returns one of these for a node that is a scale or a shift of a form, and 0 for others. */
+int log_made_as(const Logs *l, const GNode *node);
 /* Returns the form of an expression. An expression without exponentials is its own scale. */
 LogForm log_form(Logs *l, const GExpr *e);
 /* Returns the log of the value; it is NaN for a negative value. */
@@ -86,6 +87,25 @@ const GExpr *log_one_minus_exp(Graph *g, const GExpr *u);
 const GExpr *log_settled(Graph *g, const GExpr *e);
 /* Returns the value, with no gradient through it. */
 const GExpr *log_stopped(Graph *g, const GExpr *e);
+
+/* reach.c: where the exponentials of a value are. */
+
+/* True if the value is made of an exponential by sums, products, quotients, maxima and choices, and
+ * the exponential is near enough (REACH_OF_EXP). The parts may be held by other nodes. */
+bool logs_hold_exp(Logs *l, const GExpr *e);
+/* True if the value is made in this way of an exponential that may overflow. A softmax or a sigmoid
+ * counts only if no reduction lies between. */
+bool logs_hold_bare_exp(Logs *l, const GExpr *e);
+/* True if an exponential is near enough on a way that has opened reductions already. */
+bool log_holds_within(Logs *l, const GExpr *e, int way);
+/* Returns the number of reductions between the value and its nearest exponential that may overflow.
+ * Where there is none, the number is above REACH_OF_EXP. */
+int log_reach_of_exp(Logs *l, const GExpr *e);
+/* Returns 1 more than the number of elementwise arrays that lie within each other in the value,
+ * down to the first reduction. 0: the value is not made of exponentials alone. */
+int64_t log_pure_depth(Logs *l, const GExpr *e);
+/* True for a move: a read of an array of the graph at a computed place. */
+bool log_is_moved(const GExpr *e);
 
 /* complement.c: returns 1 - v without the difference, which would lose digits where v is close to
  * 1. v may be a sigmoid, a softmax, a share n / (n + r), a hyperbolic tangent, an exponential, or a
@@ -133,6 +153,20 @@ const GExpr *log_place_of_term(Logs *l, const GExpr *load, const GExpr *term);
 /* Returns the value behind a read of an elementwise node. For any other expression, returns that
  * expression. */
 const GExpr *log_value_behind(Logs *l, const GExpr *e);
+/* Returns what a stop holds, read at the same place: the same value, with a gradient. */
+static inline const GExpr *log_behind_stop(Graph *g, const GExpr *e) {
+    return gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL);
+}
+/* True for a read of an array of reals, without a choice for places outside. */
+static inline bool log_is_read(const GExpr *e, GNodeKind kind) {
+    return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == kind;
+}
+static inline bool log_is_node(const GExpr *e) {
+    return log_is_read(e, GN_COMPUTE);
+}
+static inline bool log_is_stop_read(const GExpr *e) {
+    return log_is_read(e, GN_STOP);
+}
 /* True of the constant that is no number. */
 static inline bool log_is_nan(const GExpr *e) {
     return e->op == G_CONST && e->type == GT_REAL && isnan(e->real);

@@ -28,7 +28,8 @@ RECIPES = {
          "compiler/plan/sweep.c": "no sweep keeps a product",
          "compiler/cpu/emit_columns.c": "no columns", "compiler/cpu/sink.c": "no sink",
          "compiler/passes/fuse.c": "left alone", "compiler/passes/weigh.c": "left alone",
-         "compiler/passes/logform.c": "left alone", "compiler/passes/split.c": "left alone",
+         "compiler/passes/logform.c": "left alone", "compiler/passes/reach.c": "left alone",
+         "compiler/passes/split.c": "left alone",
          "compiler/passes/stream/unfold.c": "left alone"}),
     "Add a statement": (
         r"\bSTMT_GIVE\b|FIRST\(\"give\"|\blower_give\b|\bcheck_give\b", {
