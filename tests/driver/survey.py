@@ -8,6 +8,7 @@ methods holds for its runs, the lines of docs/table.jsonl.
 DATA/KIND holds the data of specs that read a kind of their own. COUPLET_UPDATE=1 writes the derived
 columns into the page."""
 import json
+import math
 import os
 import re
 import statistics
@@ -90,11 +91,15 @@ def drawn(path):
           f"{ends - boxes}{dot.stderr}")
 
 
+def ends_of(runs, of):
+    return [run["after training"][of] for run in runs]
+
+
 def ahead(runs, name):
     """Runs of one method, an evaluation each, end above raw pixels, and above their own untrained
     encoders by a mean of more than three deviations."""
     for of in ("knn", "linear"):
-        ends = [run["after training"][of] for run in runs]
+        ends = ends_of(runs, of)
         gains = [end - run["before training"][of] for end, run in zip(ends, runs)]
         good = min(end - run["raw values"][of] for end, run in zip(ends, runs)) > 0
         check(len(runs) >= 3 and good and
@@ -102,15 +107,28 @@ def ahead(runs, name):
               f"{name}: {of} is ahead of raw pixels and of untrained encoders", f"{ends} {gains}")
 
 
-def beside_torch(runs, torch, name):
-    """A run of torch is within three deviations of the mean of the runs of one method."""
-    for of in ("knn", "linear"):
-        ends = [run["after training"][of] for run in runs]
-        away = torch["after training"][of] - statistics.mean(ends)
-        check(abs(away) <= 3 * statistics.stdev(ends), f"{name} in torch: {of}", f"{away} {ends}")
+def deviation(ours, data, of):
+    """The deviation of a run on one kind of data, over all methods together: that of the three runs
+    of a method alone is rough."""
+    methods = [ends_of(runs, of) for (on, _), runs in ours.items() if on == data]
+    return math.sqrt(statistics.mean(map(statistics.variance, methods)))
 
 
-def recipes():
+def beside_torch(ours, torch):
+    """The mean of each method in torch is within three standard errors of Couplet's mean. Returns
+    the largest difference, in standard errors."""
+    away = {}
+    for (data, method), runs in torch.items():
+        for of in ("knn", "linear"):
+            here, there = ends_of(ours[data, method], of), ends_of(runs, of)
+            error = deviation(ours, data, of) * math.sqrt(1 / len(here) + 1 / len(there))
+            away[method, data, of] = abs(statistics.mean(there) - statistics.mean(here)) / error
+    for name, errors in away.items():
+        check(errors <= 3, "{} in torch on {}: {}".format(*name), f"{errors} standard errors")
+    return max(away.values())
+
+
+def recipes(page):
     """What the page says below its table of ten methods."""
     ours, torch = {}, {}
     with open(f"{root}/docs/table.jsonl") as file:
@@ -118,11 +136,16 @@ def recipes():
             runs = torch if row["torch"] else ours
             runs.setdefault((row["data"], row["method"]), []).append(row["percent"])
     check(len(ours) == 20, "ten methods on two data have runs", list(ours))
-    for (of, method), percent in ours.items():
-        ahead(percent, f"{method} on {of}")
-    for (of, method), percent in torch.items():
-        for run in percent:
-            beside_torch(ours[of, method], run, f"{method} on {of}")
+    check(len(torch) == 6, "three methods in torch have runs on two data", list(torch))
+    for (data, method), runs in ours.items():
+        ahead(runs, f"{method} on {data}")
+    deviations = [f"{deviation(ours, data, of):.2f}" for data in ("fashion", "pictures")
+                  for of in ("knn", "linear")]
+    said = "it is {} (kNN) and {} (probe) on Fashion-MNIST, and {} and {} on the pictures".format(
+        *deviations)
+    largest = f"the largest is {beside_torch(ours, torch):.1f}."
+    for sentence in said, largest:
+        check(sentence in " ".join(page.split()), f"the page says: {sentence}")
 
 
 with open(PAGE) as file:
@@ -180,5 +203,5 @@ check(sorted(links) == wanted, "examples/README.md has a line for each example",
       f"{[name for name in links if name not in wanted or links.count(name) > 1]}")
 for path in filter(laid_out, specs):
     drawn(path)
-recipes()
+recipes(text)
 check.finish()
