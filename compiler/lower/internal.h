@@ -471,6 +471,9 @@ void lower_enter_phase(Lower *l, LoweredPhase *phase);
 /* True if the condition of a `when` holds in the phase at hand. */
 bool phase_holds(Lower *l, const Expr *condition);
 bool stage_holds(const Lower *l, const Symbol *stage); /* true for the stage of the phase at hand */
+/* True in the graphs of steps, and in those between epochs. Evaluations and starts are made once
+ * for the whole run, in which every stage has its turn. */
+bool stage_is_known(const Lower *l);
 
 /* method.c */
 GNode *lower_scalar_node(Lower *l, const GExpr *value, const char *name, Span span);

@@ -350,12 +350,26 @@ static Value lower_unknown_name(Lower *l, const Expr *e) {
     return value_scalar(zero(l));
 }
 
+static Value lower_stage_name(Lower *l, const Expr *e) {
+    if (!stage_is_known(l)) {
+        diag_report(l->diag, CODE_STAGE, e->span,
+                    "the stage `%s` is no condition here: this has one value for the whole run, "
+                    "whichever stage is running",
+                    e->symbol->name);
+        diag_suggest(l->diag,
+                     "steps and what stands between epochs may name a stage; a `state` "
+                     "keeps it for `eval`: `when %s { update now <- 1 }`",
+                     e->symbol->name);
+    }
+    return value_scalar(gx_bool(l->g, stage_holds(l, e->symbol)));
+}
+
 static Value lower_name(Lower *l, const Expr *e) {
     Symbol *symbol = e->symbol;
     assert(symbol);
     if (symbol->kind == SYMBOL_INDEX) return value_scalar(lower_binder_index(l, symbol->binder));
     if (symbol->kind == SYMBOL_BUILTIN) return lower_builtin_name(l, e);
-    if (symbol->kind == SYMBOL_STAGE) return value_scalar(gx_bool(l->g, stage_holds(l, symbol)));
+    if (symbol->kind == SYMBOL_STAGE) return lower_stage_name(l, e);
     const Value *value = frame_find(l->frame, symbol);
     if (!value) return lower_unknown_name(l, e);
     if (symbol->kind == SYMBOL_HYPER && l->program)

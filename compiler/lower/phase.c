@@ -127,6 +127,10 @@ void lower_find_phases(Lower *l) {
     }
 }
 
+bool stage_is_known(const Lower *l) {
+    return l->phase && (l->foresees || l->at == AT_PHASE || l->at == AT_ACTIONS);
+}
+
 bool stage_holds(const Lower *l, const Symbol *stage) {
     return l->phase && l->program->stages.count > l->phase->stage &&
            strcmp(l->program->stages.items[l->phase->stage].name, stage->name) == 0;

@@ -20,7 +20,7 @@ static bool static_name(Lower *l, const Expr *e, double *out) {
     }
     if (e->symbol->kind == SYMBOL_STAGE) {
         *out = stage_holds(l, e->symbol);
-        return l->phase != NULL;
+        return l->in_condition ? l->phase != NULL : stage_is_known(l);
     }
     if (l->in_condition && e->symbol->kind == SYMBOL_BUILTIN) return clock_of_phase(l, e, out);
     const Value *value = frame_find(l->frame, e->symbol);

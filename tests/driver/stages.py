@@ -109,7 +109,18 @@ with tempfile.TemporaryDirectory() as folder:
                                  ("a stage without epochs", "epochs 2, batch 40", "batch 40",
                                   "how long"),
                                  ("epochs in train", "clip 5", "clip 5, epochs 3",
-                                  "each stage says")):
+                                  "each stage says"),
+                                 # What is made once for the whole run has no stage.
+                                 ("the name of a stage in a start", "whole = 0",
+                                  "whole = if tune then 1 else 2", "`tune` is no condition here"),
+                                 ("in eval", "eval {",
+                                  "eval {\n  report now = if tune then 1 else 2\n ",
+                                  "`tune` is no condition here"),
+                                 ("in a function that eval calls", "eval {",
+                                  "fn now() = if tune then 1 else 2\n"
+                                  "eval {\n  report now = now()\n ", "`tune` is no condition here"),
+                                 ("in the configuration of a network", "flat(6)",
+                                  "flat(if tune then 6 else 7)", "`tune` is no condition here")):
         done = command.run(couplet, "check",
                            command.write(folder + "/bad.cpl", SPEC.replace(old, new)), "--data",
                            data)
