@@ -1,9 +1,8 @@
-/* Random draws, and the starts of states. A draw is keyed by seed, step, site (the path of calls)
+/* Random draws. A draw is keyed by seed, step, site (the path of calls)
  * and logical element, so it does not depend on threads, on the order of evaluation, or on where in
  * the file it stands. */
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
-#include "lang/ast_walk.h"
 
 #include <math.h>
 #include <string.h>
@@ -131,6 +130,11 @@ static const GExpr *flat_index(Lower *l, const GExpr *const *axes, int rank) {
     return flat;
 }
 
+const GExpr *draw_at(Lower *l, const Expr *call, int64_t site, const GExpr *const *axes, int rank) {
+    const GExpr *element = flat_index(l, axes, rank);
+    return call ? draw_from(l, call, site, element) : standard_normal(l, site, element);
+}
+
 static const GExpr *drawn_axis(Lower *l, const Param *param, const Expr *dim) {
     int64_t extent;
     if (!lower_extent(l, dim, &extent)) {
@@ -184,124 +188,5 @@ void lower_draw(Lower *l, const Stmt *s) {
         const char *path =
             arena_printf(l->arena, "%s/%s@%d", l->site, param->name, l->site_count++);
         frame_set(l, l->frame, param->symbol, draw_param(l, param, site_key(path)));
-    }
-}
-
-/* ---- starts ---------------------------------------------------------------------------------- */
-
-static GNode *fill_with(Lower *l, const ProgramState *s, const GExpr *const *axes,
-                        const GExpr *value) {
-    ComputeSpec spec;
-    memset(&spec, 0, sizeof spec);
-    spec.reducer = GR_NONE;
-    spec.out_rank = s->rank;
-    memcpy(spec.out, axes, sizeof *axes * (size_t)s->rank);
-    spec.value = s->type == GT_REAL ? lower_as_real(l, value) : value;
-    spec.name = s->name;
-    spec.span = s->span;
-    return graph_compute(l->g, &spec);
-}
-
-static bool is_of_graph(const Graph *g, const GNode *node) {
-    for (int i = g->nodes.count - 1; i >= 0; i--)
-        if (g->nodes.items[i] == node) return true;
-    return false;
-}
-
-/* What a start reads and nothing provides before the first step. */
-typedef struct StartReads {
-    const Graph *g;
-    const GNode *found; /* NULL: nothing of this kind */
-} StartReads;
-
-/* Finds a read of a batch or of a whole table, which are the inputs with axes, or of a node of
- * another graph, which is that of the steps. */
-static VisitStep find_absent(void *context, const GExpr *e) {
-    StartReads *r = context;
-    if (e->op != G_LOAD) return VISIT_INSIDE;
-    const GNode *read = e->tensor;
-    const bool is_data = read->kind == GN_INPUT && read->rank > 0;
-    if (is_data || !is_of_graph(r->g, read)) r->found = read;
-    return r->found ? VISIT_END : VISIT_INSIDE;
-}
-
-/* Finds the first name in a start that stands for something of a step. */
-static bool find_of_step(void *context, Expr *e) {
-    const Expr **found = context;
-    const SymbolKind kind = e->symbol ? e->symbol->kind : SYMBOL_POISON;
-    const bool is_of_step = kind == SYMBOL_LET || kind == SYMBOL_DRAW || kind == SYMBOL_PARAM ||
-                            kind == SYMBOL_STATE || kind == SYMBOL_NET_STATE ||
-                            kind == SYMBOL_QUEUE || kind == SYMBOL_COLUMN || kind == SYMBOL_FIELD ||
-                            kind == SYMBOL_VIEW || kind == SYMBOL_ARGUMENT;
-    if (!*found && is_of_step && (e->kind == EXPR_NAME || e->kind == EXPR_MEMBER)) *found = e;
-    return !*found;
-}
-
-/* True if the start can be computed before the first step. False after a message. `first` is the
- * first of the nodes that were made for the start. */
-static bool is_known_at_start(Lower *l, const StateRecord *record, int first) {
-    StartReads r = {.g = l->g};
-    for (int i = first; i < l->g->nodes.count && !r.found; i++) {
-        const GNode *n = l->g->nodes.items[i];
-        if (n->kind == GN_COMPUTE) expr_visit_node(n, find_absent, &r);
-        for (int k = 0; k < n->operand_count && !r.found; k++)
-            if (!is_of_graph(l->g, n->operands[k])) r.found = n->operands[k];
-        if (n->operand && !r.found && !is_of_graph(l->g, n->operand)) r.found = n->operand;
-    }
-    if (!r.found) return true;
-    const Expr *named = NULL;
-    ast_walk_expr((Expr *)record->start, find_of_step, &named);
-    const Span span = named ? named->span : record->start->span;
-    diag_report(l->diag, CODE_START_READS, span,
-                "the start of `%s` reads `%.*s`, which is not there before the first step",
-                record->state.name, span.end - span.begin, span.source->text + span.begin);
-    diag_suggest(l->diag,
-                 "a start is made of numbers, hypers, distributions and functions of them");
-    return false;
-}
-
-/* Makes the start of a state: rows of unit length, zeros, a draw, or the expression that is
- * declared. */
-static GNode *start_of(Lower *l, const StateRecord *record) {
-    Graph *g = l->g;
-    const ProgramState *s = &record->state;
-    const GExpr *axes[GRAPH_MAX_RANK];
-    for (int i = 0; i < s->rank; i++)
-        axes[i] = graph_fresh_index(g, s->shape[i]);
-    int64_t site = site_key(record->origin);
-    if (record->init_name && strcmp(record->init_name, "unit_normal") == 0 && s->rank >= 1) {
-        GNode *raw = fill_with(l, s, axes, standard_normal(l, site, flat_index(l, axes, s->rank)));
-        Value rows = value_array(raw);
-        return lower_normalise(l, &rows, 1e-12, s->span).tensor;
-    }
-    if (!record->start)
-        return fill_with(l, s, axes, s->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0));
-    Frame *outer = l->frame;
-    l->frame = record->frame;
-    const int first = g->nodes.count;
-    GNode *node;
-    if (call_is_distribution(record->start)) {
-        node =
-            fill_with(l, s, axes, draw_from(l, record->start, site, flat_index(l, axes, s->rank)));
-    } else {
-        Value value = lower_value(l, record->start);
-        node = fill_with(l, s, axes, value_element(l, &value, axes, s->span));
-    }
-    l->frame = outer;
-    if (!is_known_at_start(l, record, first)) g->nodes.count = first;
-    return node;
-}
-
-void lower_starts(Lower *l) {
-    for (int i = 0; i < l->records.count; i++) {
-        const StateRecord *record = &l->records.items[i];
-        const ProgramState *s = &record->state;
-        GNode *value = start_of(l, record);
-        GCommit commit;
-        memset(&commit, 0, sizeof commit);
-        commit.kind = COMMIT_ASSIGN;
-        commit.state = graph_state(l->g, s->name, s->type, s->rank, s->shape, s->span);
-        commit.value = value;
-        array_push(l->g->arena, &l->g->commits, commit);
     }
 }

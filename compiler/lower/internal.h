@@ -5,12 +5,12 @@
  *     net.c            networks                       call.c         functions, built-ins
  *     unroll.c         networks over views            library.c      library calls
  *     loss.c           what belongs to the loss       scan.c         loops
- *     optimise.c       gradients, rules, ema          draw.c         random draws and starts
- *     memory.c         states and queues              value.c        values and elements
- *     phase.c          `when`                         static.c       numbers known while lowering
- *     lower_epoch.c    `every epoch`                  prove.c        reads that stay inside
- *     features.c       evaluations                    trail.c        calls that led to a message
- *     function.c       one function */
+ *     optimise.c       gradients, rules, ema          draw.c         random draws
+ *     memory.c         states and queues              starts.c       starts of states
+ *     phase.c          `when`                         value.c        values and elements
+ *     lower_epoch.c    `every epoch`                  static.c       numbers known while lowering
+ *     features.c       evaluations                    prove.c        reads that stay inside
+ *     function.c       one function                   trail.c        calls that led to a message */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 
@@ -399,8 +399,13 @@ const StateRecord *state_find_record(const Lower *l, const char *name);
  * before. */
 int draw_map(Lower *l, const Value *args, int count);
 void lower_draw(Lower *l, const Stmt *stmt);
-void lower_starts(Lower *l); /* fills the init graph from the records */
 int64_t site_key(const char *path);
+/* Returns one draw of the distribution that `call` names, keyed by the site and by the element at
+ * `axes`. If `call` is NULL, it is a normal number of mean 0 and deviation 1. */
+const GExpr *draw_at(Lower *l, const Expr *call, int64_t site, const GExpr *const *axes, int rank);
+
+/* starts.c */
+void lower_starts(Lower *l); /* fills the init graph from the records */
 
 /* prove.c */
 /* Returns false if the index may leave the extent, with such an index in `bad`. Sets
