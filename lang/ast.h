@@ -163,6 +163,12 @@ typedef struct Param {
     Symbol *symbol;
 } Param;
 
+/* True for a state of an optimiser's rule that says neither a shape nor a kind. It holds reals, and
+ * has the shape of the parameter, which differs from one application of the rule to the next. */
+static inline bool ast_is_like_parameter(const Param *state) {
+    return !state->has_shape && !state->kind_name;
+}
+
 typedef enum {
     STMT_USE, /* params: a module each; the name is NULL if a path without `as` gives it */
     /* data NAME = value { params } where `where`: value is a call of a reader, and params are the

@@ -538,10 +538,11 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
             p->value ? check_numbers(c, p->value, arena_printf(c->arena, "`%s` holds", p->name))
                      : type_make(c, KIND_REAL, 0, NULL);
         TypeKind element = owned_kind(c, p, kind);
-        p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL)
-                            : type_of_shape(c, element, p->dims, p->dim_count);
-        if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser &&
-            value->rank && !type_same_shape(value, p->type))
+        p->type = optimiser && ast_is_like_parameter(p)
+                      ? type_make(c, KIND_ANY_SHAPE, 0, NULL)
+                      : type_of_shape(c, element, p->dims, p->dim_count);
+        if (value->kind != KIND_POISON && p->type->kind != KIND_POISON &&
+            p->type->kind != KIND_ANY_SHAPE && value->rank && !type_same_shape(value, p->type))
             diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s",
                         p->name, type_text(c->arena, p->type), type_text(c->arena, value));
         if (value->kind != KIND_POISON && !starts_kind(element, value->kind))

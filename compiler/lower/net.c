@@ -328,7 +328,7 @@ void state_declare(Lower *l, const char *path, const char *origin, const Param *
     record.start = param->value;
     record.frame = l->frame;
     record.origin = join_path(l, origin, param->name);
-    if (like_shape && !param->has_shape) {
+    if (like_shape && ast_is_like_parameter(param)) {
         record.state.rank = like_rank;
         memcpy(record.state.shape, like_shape, sizeof *like_shape * (size_t)like_rank);
     } else {

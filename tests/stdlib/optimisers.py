@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """optimisers.py COUPLET: six steps of every optimiser on a bowl of four numbers, against the
-paper's formulas in plain Python, and every schedule at its ends."""
+paper's formulas in plain Python, also where a parameter is frozen at first, where an optimiser goes
+on from stage to stage, and where it follows another; and every schedule at its ends."""
 import json
 import math
 import os
@@ -22,8 +23,9 @@ fn start() {
   return y
 }
 loss (sum[k] (k + 1) * (p[k] - 2.5 * k)^2) + 0 * real(train.label[0])
-train { epochs 1, batch 10, optimiser %s }
+%s
 """
+TRAIN = "train { epochs 1, batch 10, optimiser %s }"
 dot = lambda a, b: sum(x * y for x, y in zip(a, b))
 norm = lambda a: math.sqrt(dot(a, a))
 gradient = lambda p: [2 * (k + 1) * (p[k] - 2.5 * k) for k in range(K)]
@@ -64,9 +66,9 @@ def lamb(p, g, s, t, lr, beta1=0.9, beta2=0.999, eps=1e-6, decay=0.01):
     return [y - lr * norm(p) / norm(r) * x for y, x in zip(p, r)]
 
 
-def trained(optimiser):
+def trained(training):
     with tempfile.TemporaryDirectory() as folder:
-        command.write(f"{folder}/bowl.cpl", SPEC % optimiser)
+        command.write(f"{folder}/bowl.cpl", SPEC % training)
         done = command.run(couplet, "train", f"{folder}/bowl.cpl", "--out", f"{folder}/run")
         if done.returncode:
             return [math.nan] * K, done.stdout + done.stderr
@@ -91,9 +93,27 @@ for name, rule, given in [
     for t in range(1, STEPS + 1):
         p = rule(p, gradient(p), states, t, **given)
     arguments = ", ".join(f"{key} = {value}" for key, value in given.items())
-    found, said = trained(f"optim.{name}({arguments})")
+    found, said = trained(TRAIN % f"optim.{name}({arguments})")
     check(all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(found, p)),
           f"{name}({arguments})", said or f"{found}, expected {p}")
+
+# The time t of a rule is the number of its own updates of the parameter.
+FROZEN = TRAIN.replace(" }", ", freeze p while step < 2 }")
+STAGES = "stage one { epochs 1 }\nstage two { epochs 0.5 }\ntrain { batch 10, optimiser %s }"
+IN_TURN = TRAIN.replace("optimiser %s", "optimiser optim.sgd(lr = 0.01) while step < 2\n"
+                        "optimiser %s while step >= 2")
+for what, training, first, updates in (("frozen for two steps", FROZEN, 0, STEPS - 2),
+                                       ("of two stages", STAGES, 0, STEPS + STEPS // 2),
+                                       ("behind two steps of SGD", IN_TURN, 2, STEPS - 2)):
+    for rule in adam, adamw, lamb:
+        p, states = [1.0 + k for k in range(K)], {"m": [0.0] * K, "v": [0.0] * K}
+        for t in range(first):
+            p = [y - 0.01 * x for y, x in zip(p, gradient(p))]
+        for t in range(1, updates + 1):
+            p = rule(p, gradient(p), states, t, lr=0.1)
+        found, said = trained(training % f"optim.{rule.__name__}(lr = 0.1)")
+        check(all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(found, p)),
+              f"{rule.__name__}, {what}", said or f"{found}, expected {p}")
 
 # With plain SGD the bowl's step is known, so that each schedule's rates show in where p ends.
 half = lambda x: (1 + math.cos(math.pi * x)) / 2
@@ -117,7 +137,7 @@ for schedule, rate in [
     p = [1.0 + k for k in range(K)]
     for t in range(STEPS):
         p = [y - rate(t / STEPS) * x for y, x in zip(p, gradient(p))]
-    found, said = trained(f"optim.sgd(lr = anneal.{schedule})")
+    found, said = trained(TRAIN % f"optim.sgd(lr = anneal.{schedule})")
     check(all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(found, p)), schedule,
           said or f"{found}, expected {p}")
 check.finish()
