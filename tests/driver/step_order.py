@@ -96,7 +96,7 @@ class Drawn:
         self.losses, self.updates, self.averages, self.between = [], [], [], []
         self.draw_branches()
         for _ in range(self.whole(0, 2)):
-            self.draw_between()
+            self.draw_between(None, "")
         self.draw_evaluation()
         self.draw_training()
         self.text = "\n".join(self.lines) + "\n"
@@ -193,6 +193,8 @@ class Drawn:
             self.lines.append(f"{margin}ema b <- a rate {rate.text}" +
                               (" before forward" if before else ""))
             self.averages.append((condition, rate, before))
+        if self.chance(0.3):
+            self.draw_between(condition, margin)
 
     def draw_update(self, condition, target, margin):
         new = [] if target == "p" else [f"new({s})" for s in STATES if s < target]
@@ -200,7 +202,7 @@ class Drawn:
         self.lines.append(f"{margin}update {target} <- {value.text}")
         self.updates.append((condition, target, value))
 
-    def draw_between(self):
+    def draw_between(self, condition, margin):
         unit, every = self.random.choice(["epochs", "steps"]), self.whole(1, 4)
         every = max(every, 2 if unit == "steps" else 1)
         work = []
@@ -209,11 +211,13 @@ class Drawn:
             target = self.random.choice([*STATES, None, None])
             report = f"r{len(self.between)}_{len(work)}"
             work.append((target, report, value))
-        self.lines.append(f"every {every} {unit} {{" if every > 1 else "every epoch {")
-        self.lines += [f"  update {target} <- {value.text}" if target else
-                       f"  report {report} = {value.text}" for target, report, value in work]
-        self.lines.append("}")
-        self.between.append((unit, every, work))
+        head = f"every {every} {unit}" if every > 1 else "every epoch"
+        self.lines.append(f"{margin}{head} {{")
+        self.lines += [f"{margin}  update {target} <- {value.text}" if target else
+                       f"{margin}  report {report} = {value.text}"
+                       for target, report, value in work]
+        self.lines.append(f"{margin}}}")
+        self.between.append((condition, unit, every, work))
 
     def draw_evaluation(self):
         self.evaluated = self.bounded([*STATES, "h", "p", "q", *CLOCK])
@@ -292,8 +296,10 @@ class Run:
         return step % self.epoch_steps == 0 and epoch % every == 0
 
     def work_between(self):
-        for unit, every, work in self.method.between:
-            for target, _, value in work if self.is_due(unit, every) else ():
+        for condition, unit, every, work in self.method.between:
+            if not self.is_due(unit, every) or (condition and not condition(self.names())):
+                continue
+            for target, _, value in work:
                 found = value(self.names())
                 if target:
                     self.kept[target] = found
