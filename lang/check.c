@@ -504,7 +504,16 @@ void check_let(Check *c, Stmt *s) {
 
 /* Returns the kind of the elements of a parameter or a state. */
 static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
-    if (p->kind_name && kind == SYMBOL_STATE) return kind_named(c, p);
+    if (p->kind_name && kind == SYMBOL_STATE) {
+        const TypeKind named = kind_named(c, p);
+        if (named != KIND_BOOL) return named;
+        diag_report(c->diag, CODE_START_SHAPE, p->span,
+                    "a state holds reals or whole numbers, and `%s` is declared to hold conditions",
+                    p->name);
+        diag_suggest(c->diag, "`state %s : int = 0` keeps one, and `%s == 1` reads it", p->name,
+                     p->name);
+        return KIND_POISON;
+    }
     if (p->kind_name)
         diag_report(c->diag, CODE_START_SHAPE, p->span,
                     "a parameter holds reals; only a state may hold something else");
@@ -519,15 +528,9 @@ static bool starts_kind(TypeKind element, TypeKind start) {
 
 static void report_start_kind(Check *c, const Param *p, TypeKind element, const Type *start) {
     diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` holds %s, and its start is %s",
-                p->name,
-                element == KIND_INT    ? "whole numbers"
-                : element == KIND_BOOL ? "conditions"
-                                       : "reals",
+                p->name, element == KIND_INT ? "whole numbers" : "reals",
                 type_text(c->arena, start));
-    if (element == KIND_BOOL)
-        diag_suggest(c->diag, "a condition starts as `false` or `true`");
-    else if (start->kind == KIND_BOOL)
-        diag_suggest(c->diag, "a number starts as `0` or `1`");
+    if (start->kind == KIND_BOOL) diag_suggest(c->diag, "a number starts as `0` or `1`");
 }
 
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
@@ -545,7 +548,9 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
             p->type->kind != KIND_ANY_SHAPE && value->rank && !type_same_shape(value, p->type))
             diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s",
                         p->name, type_text(c->arena, p->type), type_text(c->arena, value));
-        if (value->kind != KIND_POISON && !starts_kind(element, value->kind))
+        if (element == KIND_POISON)
+            p->type = type_poison(c);
+        else if (value->kind != KIND_POISON && !starts_kind(element, value->kind))
             report_start_kind(c, p, element, value);
         p->symbol = scope_declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
@@ -589,10 +594,27 @@ static void check_statement_of_body(Check *c, Stmt *s) {
                     "this statement belongs to a method, not into a body");
 }
 
+static const Symbol *updated_by(const Stmt *s) {
+    return s->kind == STMT_UPDATE && s->target_count == 1 ? s->targets[0]->symbol : NULL;
+}
+
+/* Refuses an update of what the body updates already. All right sides are computed before any is
+ * stored, so the first of the two would be lost. */
+static void refuse_second_update(Check *c, Stmt *const *body, int at) {
+    const Symbol *symbol = updated_by(body[at]);
+    for (int i = 0; symbol && i < at; i++) {
+        if (updated_by(body[i]) != symbol) continue;
+        diag_report(c->diag, CODE_UPDATE, body[at]->span, "`%s` is updated twice", symbol->name);
+        diag_note(c->diag, body[i]->span, "the first update is here");
+        return;
+    }
+}
+
 void check_body(Check *c, Stmt **body, int count) {
     for (int i = 0; i < count; i++) {
         if (body[i]->kind != STMT_RETURN) {
             check_statement_of_body(c, body[i]);
+            refuse_second_update(c, body, i);
             continue;
         }
         c->at.result = check_numbers(c, body[i]->value, "`return` gives");

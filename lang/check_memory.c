@@ -126,11 +126,11 @@ static void wrong_value(Check *c, const Stmt *s, const Symbol *target, const Typ
 }
 
 /* True if the kind of the value can be written into the target: an int may be written into reals.
- * Inside an optimiser, arrays of any shape fit. */
+ * Inside an optimiser, what has the shape of the parameter holds reals, and takes numbers. */
 static bool kind_fits(const Type *value, const Type *target) {
-    if (target->kind == KIND_ANY_SHAPE) return true;
-    return value->kind == target->kind || (target->kind == KIND_REAL && value->kind == KIND_INT) ||
-           value->kind == KIND_ANY_SHAPE;
+    if (value->kind == target->kind) return true;
+    return (target->kind == KIND_REAL || target->kind == KIND_ANY_SHAPE) &&
+           (value->kind == KIND_INT || value->kind == KIND_REAL);
 }
 
 /* Checks `update M[train.index] <- k`, in which row train.index[i] of M becomes k[i]. */
@@ -177,7 +177,7 @@ static void check_whole_update(Check *c, Stmt *s, Expr *target) {
             "only a state, a bank or a parameter is updated; `let` names a value once and for all");
         return;
     }
-    bool fits = array->kind == KIND_ANY_SHAPE || value->rank == 0 || type_same_shape(array, value);
+    bool fits = value->rank == 0 || type_same_shape(array, value);
     if (!fits || !kind_fits(value, array)) {
         wrong_value(c, s, symbol, array);
     }

@@ -455,6 +455,9 @@ const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row);
 GNode *state_new_value(Lower *l, const Stmt *update, GNode *state);
 void lower_write_rows(Lower *l, const Stmt *update); /* update M[rows] <- values */
 void lower_update_parameters(Lower *l);              /* between the optimiser and the ema edges */
+/* Refuses two updates of one thing in a step, unless both write rows of it. All right sides are
+ * computed before any is stored, so the first of the two would be lost. */
+void lower_refuse_second_updates(Lower *l);
 void lower_update_states(Lower *l);
 
 /* optimise.c */

@@ -229,12 +229,28 @@ void lower_push_queues(Lower *l, const Stmt *s) {
 
 /* ---- new(s) ---------------------------------------------------------------------------------- */
 
-static const Stmt *update_of(const Lower *l, const Symbol *state) {
+static bool updates(const Stmt *s, const Symbol *state) {
+    return s->kind == STMT_UPDATE && state && s->targets[0]->symbol == state;
+}
+
+static bool writes_rows(const Stmt *update) {
+    return update->targets[0]->kind == EXPR_INDEX;
+}
+
+void lower_refuse_second_updates(Lower *l) {
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
-        if (s->kind == STMT_UPDATE && s->targets[0]->symbol == state) return s;
+        if (s->kind != STMT_UPDATE) continue;
+        for (int k = 0; k < i; k++) {
+            const Stmt *earlier = l->statements.items[k];
+            if (!updates(earlier, s->targets[0]->symbol)) continue;
+            if (writes_rows(s) && writes_rows(earlier)) continue;
+            diag_report(l->diag, CODE_UPDATE, s->span, "`%s` is updated twice in a step",
+                        s->targets[0]->symbol->name);
+            diag_note(l->diag, earlier->span, "the first update is here");
+            break;
+        }
     }
-    return NULL;
 }
 
 /* Returns the array with row rows[i] replaced by values[i]. If a row number occurs several times,
@@ -267,9 +283,19 @@ static Value bank_after(Lower *l, const Stmt *update) {
 /* Returns the value that a state will have after this step, for new(s). */
 static Value state_after(Lower *l, const Expr *target) {
     const Value *bound = frame_find(l->frame, target->symbol);
-    const Stmt *update = update_of(l, target->symbol);
+    int count = 0;
+    const Stmt *update = NULL;
+    for (int i = 0; i < l->statements.count; i++) {
+        if (!updates(l->statements.items[i], target->symbol)) continue;
+        update = l->statements.items[i];
+        count++;
+    }
+    if (count > 1)
+        diag_report(l->diag, CODE_UPDATE, target->span,
+                    "`new(%s)` is what one update leaves, and %d write rows of `%s`", target->name,
+                    count, target->name);
     if (!update) return *bound;
-    if (update->targets[0]->kind == EXPR_INDEX) return bank_after(l, update);
+    if (writes_rows(update)) return bank_after(l, update);
     if (!l->finishing) {
         diag_report(l->diag, CODE_UPDATE, target->span,
                     "the new value of `%s` is known when the forward pass is over: `new(%s)` "

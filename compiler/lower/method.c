@@ -294,6 +294,7 @@ void lower_optimisers(Lower *l, GraphUnit *unit) {
 void lower_updates(Lower *l, GraphUnit *unit) {
     if (unit->kind != UNIT_STEP) return;
     l->finishing = true;
+    lower_refuse_second_updates(l);
     lower_update_parameters(l);
     each_statement(l, STMT_EMA, lower_ema);
     lower_update_states(l);
