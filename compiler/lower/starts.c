@@ -34,7 +34,7 @@ static bool is_clock(const char *name) {
 /* What a start reads and nothing provides before the first step. */
 typedef struct StartReads {
     const Graph *g;
-    const GNode *found; /* NULL: nothing of this kind */
+    bool found;
 } StartReads;
 
 /* Finds a read of a batch or of a whole table, which are the inputs with axes, of the clock, or of
@@ -44,7 +44,7 @@ static VisitStep find_absent(void *context, const GExpr *e) {
     if (e->op != G_LOAD) return VISIT_INSIDE;
     const GNode *read = e->tensor;
     const bool is_absent = read->kind == GN_INPUT && (read->rank > 0 || is_clock(read->name));
-    if (is_absent || !is_of_graph(r->g, read)) r->found = read;
+    r->found |= is_absent || !is_of_graph(r->g, read);
     return r->found ? VISIT_END : VISIT_INSIDE;
 }
 
@@ -82,15 +82,15 @@ static bool is_of_step(const Symbol *symbol) {
     return false;
 }
 
-/* Returns something of a step that the nodes from number `first` on read, or NULL. */
-static const GNode *absent_since(const Lower *l, int first) {
+/* True if the nodes from number `first` on read something of a step. */
+static bool reads_step_since(const Lower *l, int first) {
     StartReads r = {.g = l->g};
     for (int i = first; i < l->g->nodes.count && !r.found; i++) {
         const GNode *n = l->g->nodes.items[i];
         if (n->kind == GN_COMPUTE) expr_visit_node(n, find_absent, &r);
         for (int k = 0; k < n->operand_count && !r.found; k++)
-            if (!is_of_graph(l->g, n->operands[k])) r.found = n->operands[k];
-        if (n->operand && !r.found && !is_of_graph(l->g, n->operand)) r.found = n->operand;
+            r.found = !is_of_graph(l->g, n->operands[k]);
+        r.found |= n->operand && !is_of_graph(l->g, n->operand);
     }
     return r.found;
 }
@@ -159,7 +159,7 @@ static void make_let(StartLets *s, const Symbol *let) {
     bool is_drawn = false;
     for (int i = first; i < l->g->nodes.count; i++)
         is_drawn |= expr_visit_node(l->g->nodes.items[i], find_draw, NULL);
-    if (is_drawn || absent_since(l, first)) {
+    if (is_drawn || reads_step_since(l, first)) {
         l->g->nodes.count = first;
         return;
     }
@@ -186,7 +186,7 @@ static void make_lets(StartLets *s, const Expr *start) {
  * first of the nodes that were made for the start. */
 static bool is_known_at_start(StartLets *s, const StateRecord *record, int first) {
     Lower *l = s->l;
-    if (!absent_since(l, first)) return true;
+    if (!reads_step_since(l, first)) return true;
     const Expr *named = name_of_step(s, record->start);
     const Span span = named ? named->span : record->start->span;
     diag_report(l->diag, CODE_START_READS, span,
